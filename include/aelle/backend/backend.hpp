@@ -1,0 +1,120 @@
+#pragma once
+/// What a compute backend offers. Implementations live in kernels/; nothing else names one.
+///
+/// A `Backend` is stateless and may be shared by threads; the objects it makes own their scratch memory and belong to one thread at
+/// a time. Vectors and matrices are column-major views into host memory; results of one call do not depend on other calls, so the
+/// same network gives the same bits alone or among many.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "aelle/base/matrix.hpp"
+#include "aelle/cells/spec.hpp"
+
+namespace aelle::backend {
+
+/// How Z = Q R is computed.
+enum class QrMethod {
+    accurate,  ///< ours: rows sorted by decreasing max-abs, Householder; graded matrices keep small |r_jj| to high relative accuracy
+    library,   ///< LAPACK geqrf and orgqr
+};
+
+/// Which block of the step's Jacobian tangents see.
+enum class TangentSpace {
+    full,    ///< ds'/ds of the whole state, D = blocks * H
+    hidden,  ///< dh'/dh of the readout block with the others held fixed, H
+};
+
+/// One network with given weights, ready to step. T is the precision of trajectory and tangents.
+template <class T>
+class Network {
+public:
+    virtual ~Network() = default;
+    virtual int64_t state_dimension() const = 0;    ///< D
+    virtual int64_t input_dimension() const = 0;    ///< I
+    virtual int64_t tangent_dimension() const = 0;  ///< D, or H for TangentSpace::hidden
+
+    /// next = F(state, input). Keeps the linearisation at (state, input) for the calls below. `next` may alias `state`.
+    virtual void step(const T* state, const T* input, T* next) = 0;
+    /// w = J v for the last step, v and w (tangent_dimension x K), not aliasing.
+    virtual void tangent(MatrixView<const T> v, MatrixView<T> w) = 0;
+    /// The last step's Jacobian as a dense matrix, J_ij = ds'_i / ds_j.
+    virtual void jacobian(MatrixView<T> j) = 0;
+};
+
+/// Recursive least squares in a closed loop: the inner loop of FORCE (cells.md "rank1", Sussillo & Abbott 2009, equations 4 and 5).
+///
+///     x' = (1 - dt) x + dt (M tanh(x) + w_f z),  r' = tanh(x'),  z' = w_o . r'
+///     every `learn_every` steps (global step index a multiple of it):
+///     v = P r', k = v / (1 + r'.v), P -= v k^T, w_o -= (z' - f) k
+///
+/// M, w_f and dt are fixed when the object is made; it owns x, z, w_o and P.
+class ForceLoop {
+public:
+    virtual ~ForceLoop() = default;
+
+    struct State {
+        AlignedVector<double> x;      ///< (N)
+        double z = 0.0;               ///< output fed back in the next step
+        AlignedVector<double> w_out;  ///< (N)
+        AlignedVector<double> p;      ///< lower triangle of P packed by columns, N(N+1)/2; may be empty when nothing is learned
+    };
+    virtual void set(const State& state) = 0;
+    virtual State get() const = 0;
+
+    /// Runs target.size() steps; step i has global index first_step + i and target target[i]; output[i] = z' before that step's
+    /// weight update. learn_every = 0 keeps the weights frozen (the target is not read then).
+    virtual void run(int64_t first_step, int64_t learn_every, std::span<const double> target, std::span<double> output) = 0;
+};
+
+class Backend {
+public:
+    virtual ~Backend() = default;
+    virtual std::string_view name() const = 0;  ///< "reference", "cpu", "cuda"
+    /// Kind of device and instruction set that results may depend on: "cpu avx512", for the record in an output folder.
+    virtual std::string device_kind() const = 0;
+
+    /// `parameters` must have passed cells::complete.
+    virtual std::unique_ptr<Network<double>> network(const cells::CellSpec& cell, const cells::Shape& shape,
+                                                     const cells::Parameters& parameters, TangentSpace space) const = 0;
+    virtual std::unique_ptr<Network<float>> network_single(const cells::CellSpec& cell, const cells::Shape& shape,
+                                                           const cells::Parameters& parameters, TangentSpace space) const = 0;
+
+    /// parameters: those of cell rank1. The ForceLoop starts with x = 0, z = 0, w_o = weight_out and P = I / alpha.
+    virtual std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters,
+                                                  double alpha) const = 0;
+
+    /// z (D x K, K <= D) is replaced by Q of its reduced QR factorisation, and log|r_jj| is stored (not added) in log_r[K]. Column signs
+    /// of Q are arbitrary. A zero column gives -infinity, leaves Q with orthonormal columns and never yields NaN from finite input;
+    /// non-finite input gives NaN in log_r. `work` is grown on first use.
+    struct QrWork {
+        AlignedVector<double> reals;
+        AlignedVector<int64_t> indices;
+    };
+    virtual void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork& work) const = 0;
+    virtual void qr(QrMethod method, MatrixView<float> z, std::span<double> log_r, QrWork& work) const = 0;
+
+    /// log|det A| of a square matrix, which is overwritten; -infinity when singular. Rows and columns are equilibrated first, so that
+    /// strongly graded matrices keep relative accuracy.
+    virtual double log_abs_det(MatrixView<double> a, QrWork& work) const = 0;
+};
+
+/// The device a user asks for.
+enum class Device { automatic, cpu, cuda };
+
+/// One backend and, for `info`, what became of the others.
+struct Choice {
+    std::unique_ptr<Backend> backend;
+    std::string gpu_note;  ///< why no GPU is used, or which one is
+};
+
+/// DataError (status 65) when `cuda` is asked for and cannot be had.
+Choice choose(Device device);
+
+/// One thread, plain loops: the definition of correct. For tests.
+std::unique_ptr<Backend> make_reference();
+
+}  // namespace aelle::backend

@@ -1,0 +1,85 @@
+#pragma once
+/// FORCE training of the Rank-1 RNN (cells.md "rank1"; Sussillo & Abbott 2009).
+///
+/// Double precision throughout: the closed loop is chaotic. An epoch is one period of the target. After training, a test runs the closed loop
+/// with frozen weights from the current (x, z); the training state is untouched by tests.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "aelle/backend/backend.hpp"
+#include "aelle/base/archive.hpp"
+#include "aelle/cells/spec.hpp"
+
+namespace aelle::learn {
+
+/// Constants of the initial network and of RLS; defaults are those of the authors' code (cells.md "Constants [C]").
+struct ForceOptions {
+    int64_t hidden = 512;         ///< N
+    double gain = 1.5;            ///< g: nonzeros of M are N(0,1) g / sqrt(density N)
+    double density = 0.1;         ///< exactly round(density N^2) nonzeros at random positions
+    double dt = 0.1;              ///< step in units of the time constant
+    double alpha = 1.0;           ///< P_0 = I / alpha: ridge penalty
+    int64_t learn_every = 2;      ///< steps between RLS updates
+    double initial_scale = 0.5;   ///< x_0 and z_0 are this times N(0,1)
+};
+
+/// Initial M, w_f ~ U(-1,1) and w_o = 0 as Parameters of cell rank1; a function of options, seed and variant alone.
+cells::Parameters initial_rank1(const ForceOptions& options, uint64_t seed, uint64_t variant);
+
+class ForceTrainer {
+public:
+    /// `period` is one epoch's target. Initial state as in ForceOptions, or `start` when given (its p may be empty: then P = I / alpha).
+    ForceTrainer(const backend::Backend& backend, cells::Parameters parameters, const ForceOptions& options,
+                 std::vector<double> period, uint64_t seed, uint64_t variant);
+    ~ForceTrainer();
+    ForceTrainer(ForceTrainer&&) noexcept;
+
+    /// Replaces state x, z and output weights before the first step.
+    void start_from(std::span<const double> x, double z);
+
+    int64_t steps_done() const;
+    int64_t epochs_done() const;  ///< whole epochs
+    /// Trains `steps` more steps. `output` (steps) receives z' of each, before that step's update.
+    void train(int64_t steps, std::span<double> output);
+    /// Mean |f - z'| over the finished part of the current or last finished epoch of training.
+    double training_error() const;
+    /// False once state, output or weights are not finite: the variant has diverged.
+    bool finite() const;
+
+    /// A test in progress: closed loop, frozen weights, from the trainer's current (x, z), phase continuing.
+    class Test {
+    public:
+        ~Test();
+        Test(Test&&) noexcept;
+        /// Runs `steps` more steps and adds to the error.
+        void run(int64_t steps, std::span<double> output);
+        int64_t steps_done() const;
+        double error() const;  ///< mean |f - z'| so far; NaN before the first step
+        void save(ArchiveWriter&) const;
+        void load(ArchiveReader&);
+
+    private:
+        friend class ForceTrainer;
+        struct Impl;
+        explicit Test(std::unique_ptr<Impl>);
+        std::unique_ptr<Impl> impl_;
+    };
+    Test start_test() const;
+
+    /// Current network: M, w_f as given, w_o as trained.
+    cells::Parameters parameters() const;
+    std::vector<double> state() const;  ///< x (N)
+    double output() const;              ///< z
+
+    void save(ArchiveWriter&) const;  ///< M and w_f are not stored: they come from the seed
+    void load(ArchiveReader&);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace aelle::learn

@@ -1,0 +1,87 @@
+#pragma once
+/// Lyapunov spectrum by repeated QR of Jacobian products.
+///
+///     Z_{t+1} = J_t Q_t,  Z_{t+1} = Q_{t+1} R_{t+1},  lambda_i = (1/T) sum_t ln|(R_t)_ii|
+///
+/// (Benettin et al. 1980; Shimada & Nagashima 1979; Vogt, Zheng & Shlizerman, equations 1 to 3, with J_ij = ds'_i/ds_j: the paper's code
+/// multiplies by the transpose, which is the spectrum of the product in reverse order of time.) Exponents are natural logarithms
+/// per step. J_t is taken at (s_t, x_t), before the step.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "aelle/backend/backend.hpp"
+#include "aelle/base/archive.hpp"
+#include "aelle/base/matrix.hpp"
+
+namespace aelle::lyapunov {
+
+/// A dynamical system together with its tangent space. The whole mutable state is `state()`: restoring it repeats the steps exactly.
+template <class T>
+class TangentSystem {
+public:
+    virtual ~TangentSystem() = default;
+    virtual int64_t dimension() const = 0;  ///< of the tangent space
+    virtual std::span<T> state() = 0;
+    /// Advances the state by step number `step` (from 0) and keeps the linearisation for the calls below.
+    virtual void advance(int64_t step) = 0;
+    /// w = J v for the last advance; (dimension x K), not aliasing.
+    virtual void tangent(MatrixView<const T> v, MatrixView<T> w) = 0;
+    /// The last advance's Jacobian.
+    virtual void jacobian(MatrixView<T> j) = 0;
+};
+
+/// A network driven by one input sequence, (T steps x I) row-major; empty for autonomous cells.
+template <class T>
+std::unique_ptr<TangentSystem<T>> network_system(std::unique_ptr<backend::Network<T>> network, std::vector<T> inputs,
+                                                 std::vector<T> initial_state);
+
+struct SpectrumOptions {
+    int64_t exponents = 0;  ///< K leading ones; 0 = all
+    int64_t steps = 0;      ///< averaged steps T, at least 1
+    int64_t warmup = 0;     ///< steps before them that move state and Q but are not averaged
+    int64_t interval = 0;   ///< steps between re-orthonormalisations; 0 = automatic, agreeing with 1 to 1e-9
+    backend::QrMethod qr = backend::QrMethod::accurate;
+    bool random_start = false;  ///< Q_0 from the QR of a Gaussian matrix instead of leading columns of I
+    uint64_t seed = 0;          ///< for random_start
+    bool check_determinant = true;  ///< when K is the dimension: accumulate log|det J_t| for `logdet_defect`
+};
+
+struct Spectrum {
+    std::vector<double> exponents;   ///< (K) descending, natural log per step; -inf where J is singular
+    std::vector<uint8_t> reliable;   ///< (K) 0 where rounding may have spoiled the exponent
+    double logdet_defect = 0.0;      ///< |sum of exponents - mean log|det J||; NaN when not checked
+    bool finite = true;              ///< false when the trajectory or an exponent became NaN or +inf
+    int64_t factorisations = 0;      ///< QR factorisations made
+};
+
+/// One chain, advanced piece by piece so that long work can be stopped, saved and resumed with the same bits.
+template <class T>
+class SpectrumRun {
+public:
+    /// The backend and the system must outlive the run. UsageError names an option out of range.
+    SpectrumRun(const backend::Backend& backend, TangentSystem<T>& system, const SpectrumOptions& options);
+    ~SpectrumRun();
+    SpectrumRun(SpectrumRun&&) noexcept;
+
+    bool done() const;
+    int64_t steps_done() const;  ///< warm-up included
+    /// Advances by one block of at most `interval` steps and its QR.
+    void advance();
+    Spectrum result() const;  ///< once done
+
+    void save(ArchiveWriter& archive) const;  ///< the system's state included
+    void load(ArchiveReader& archive);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// The whole chain at once.
+template <class T>
+Spectrum compute_spectrum(const backend::Backend& backend, TangentSystem<T>& system, const SpectrumOptions& options);
+
+}  // namespace aelle::lyapunov
