@@ -73,6 +73,7 @@ public:
     const std::filesystem::path& file() const;
     bool has(const std::string& name) const;                            ///< a dataset or group of that name
     std::vector<std::string> datasets(const std::string& group = "/") const;  ///< names of direct children that are datasets, sorted
+    std::vector<std::string> groups(const std::string& group = "/") const;    ///< the same for groups
     Dims dims(const std::string& name) const;                           ///< DataError when it is missing
 
     /// Converts from any real or integer type to T (the types of `H5Writer::write`). DataError names file and dataset when it is missing
@@ -83,6 +84,8 @@ public:
     template <class T>
     std::vector<T> read(const std::string& name, const Dims& expected) const;
     std::vector<std::string> read_strings(const std::string& name) const;
+    /// The elements as they are in the file, whatever their type: for comparing files.
+    std::vector<std::byte> raw_bytes(const std::string& name) const;
 
     std::optional<AttributeValue> attribute(const std::string& object, const std::string& name) const;
     std::string text(const std::string& object, const std::string& name) const;      ///< DataError when missing or not a string
@@ -92,5 +95,8 @@ private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
+
+/// Version of the HDF5 library in use.
+std::string hdf5_version();
 
 }  // namespace aelle::io
