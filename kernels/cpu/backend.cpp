@@ -1,0 +1,64 @@
+#include "aelle/backend/backend.hpp"
+
+#include "aelle/cells/list.hpp"
+#include "kernels/cpu/force.hpp"
+#include "kernels/cpu/network.hpp"
+#include "kernels/cpu/qr.hpp"
+#include "src/backend/factories.hpp"
+
+// OpenBLAS only; other CBLAS libraries lack them.
+extern "C" {
+[[gnu::weak]] char* openblas_get_corename();
+[[gnu::weak]] void openblas_set_num_threads(int);
+}
+
+namespace aelle::backend {
+namespace {
+
+class Cpu final : public Backend {
+public:
+    std::string_view name() const override { return "cpu"; }
+    std::string device_kind() const override {
+        std::string kind = "cpu " + std::string(cpu::name(set_));
+        if (&openblas_get_corename) kind += " openblas " + std::string(openblas_get_corename());
+        return kind;
+    }
+    std::unique_ptr<Network<double>> network(const cells::CellSpec& cell, const cells::Shape& shape,
+                                             const cells::Parameters& parameters, TangentSpace space) const override {
+        return kernels::make_for<cpu::CellNetwork, double, Network<double>>(cells::AllCells{}, cell, shape, parameters, space);
+    }
+    std::unique_ptr<Network<float>> network_single(const cells::CellSpec& cell, const cells::Shape& shape,
+                                                   const cells::Parameters& parameters, TangentSpace space) const override {
+        return kernels::make_for<cpu::CellNetwork, float, Network<float>>(cells::AllCells{}, cell, shape, parameters, space);
+    }
+    std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters,
+                                          double alpha) const override {
+        return cpu::make_force_loop(shape, parameters, alpha);
+    }
+    void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork& work) const override {
+        factor(method, z, log_r, work);
+    }
+    void qr(QrMethod method, MatrixView<float> z, std::span<double> log_r, QrWork& work) const override {
+        factor(method, z, log_r, work);
+    }
+    double log_abs_det(MatrixView<double> a, QrWork& work) const override {
+        return cpu::log_abs_det(cpu::kernels<double>(set_), a, work);
+    }
+
+private:
+    template <class T>
+    void factor(QrMethod method, MatrixView<T> z, std::span<double> log_r, QrWork& work) const {
+        if (method == QrMethod::accurate) cpu::accurate_qr(cpu::kernels<T>(set_), z, log_r, work);
+        else cpu::library_qr(cpu::kernels<T>(set_), z, log_r, work);
+    }
+    cpu::InstructionSet set_ = cpu::best_instruction_set();
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cpu() {
+    if (&openblas_set_num_threads) openblas_set_num_threads(1);  // threads belong to networks, never to one matrix
+    return std::make_unique<Cpu>();
+}
+
+}  // namespace aelle::backend

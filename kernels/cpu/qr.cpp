@@ -1,0 +1,275 @@
+#include "kernels/cpu/qr.hpp"
+
+#include <lapacke.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <numbers>
+#include <numeric>
+
+#include "kernels/cpu/blas.hpp"
+
+namespace aelle::cpu {
+namespace {
+
+using Work = backend::Backend::QrWork;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+/// Scales of columns and of reflectors. Large, so that entries many orders below the maximum do not underflow; their product
+/// times any number of rows stays finite, and so does the square of a reflector.
+template <class T>
+struct Scale;
+template <>
+struct Scale<double> {
+    static constexpr int column = 400, reflector = 300;
+};
+template <>
+struct Scale<float> {
+    static constexpr int column = 50, reflector = 40;
+};
+
+/// log(x 2^exponent) without the cancellation of two large logarithms.
+double log_scaled(double x, int64_t exponent) {
+    if (x == 0.0) return -infinity;
+    int shift = 0;
+    double mantissa = std::frexp(x, &shift);
+    if (mantissa < std::numbers::sqrt2 / 2) {
+        mantissa *= 2;
+        --shift;
+    }
+    return std::log(mantissa) + static_cast<double>(exponent + shift) * std::numbers::ln2;
+}
+
+/// Multiplies by 2^exponent in two exact halves: the factor itself may be out of range.
+template <class T>
+struct PowerOfTwo {
+    explicit PowerOfTwo(int exponent) : first(std::ldexp(T(1), exponent / 2)), second(std::ldexp(T(1), exponent - exponent / 2)) {}
+    T operator()(T x) const { return x * first * second; }
+    T first, second;
+};
+
+template <class T>
+int exponent_of(T x) {
+    int exponent = 0;
+    std::frexp(x, &exponent);
+    return exponent;
+}
+
+/// Hands out aligned pieces of the caller's scratch memory.
+class Scratch {
+public:
+    Scratch(Work& work, int64_t real_bytes, int64_t indices) {
+        const auto reals = static_cast<std::size_t>(real_bytes / static_cast<int64_t>(sizeof(double)) + 8);
+        if (work.reals.size() < reals) work.reals.resize(reals);
+        if (work.indices.size() < static_cast<std::size_t>(indices)) work.indices.resize(static_cast<std::size_t>(indices));
+        next_ = reinterpret_cast<std::byte*>(work.reals.data());
+        next_index_ = work.indices.data();
+    }
+    /// `count` is rounded up to whole vectors.
+    template <class T>
+    T* take(int64_t count) {
+        T* taken = reinterpret_cast<T*>(next_);
+        next_ += padded<T>(count) * static_cast<int64_t>(sizeof(T));
+        return taken;
+    }
+    int64_t* take_indices(int64_t count) {
+        next_index_ += count;
+        return next_index_ - count;
+    }
+
+private:
+    std::byte* next_;
+    int64_t* next_index_;
+};
+
+/// Householder factorisation of one matrix in scratch memory. Left-looking: four columns stay in cache while all
+/// earlier reflectors pass over them.
+template <class T>
+class Householder {
+public:
+    Householder(const Kernels<T>& kernels, MatrixView<T> z, Work& work)
+        : kernels_(kernels),
+          z_(z),
+          ld_(padded<T>(z.rows)),
+          scratch_(work, static_cast<int64_t>(sizeof(T)) * (ld_ * (z.cols + 5) + 2 * padded<T>(z.cols)), z.rows + 2 * z.cols),
+          v_(scratch_.take<T>(ld_ * z.cols)),
+          group_(scratch_.take<T>(ld_ * 4)),
+          row_max_(scratch_.take<T>(ld_)),
+          tau_(scratch_.take<T>(z.cols)),
+          order_(scratch_.take_indices(z.rows)),
+          direction_(scratch_.take_indices(z.cols)),
+          exponent_(scratch_.take_indices(z.cols)) {}
+
+    void run(std::span<double> log_r) {
+        if (!kernels_.row_maxima(z_, row_max_)) {
+            std::fill(log_r.begin(), log_r.end(), not_a_number);
+            return;
+        }
+        std::iota(order_, order_ + z_.rows, int64_t{0});
+        std::sort(order_, order_ + z_.rows, [this](int64_t a, int64_t b) {
+            return row_max_[a] != row_max_[b] ? row_max_[a] > row_max_[b] : a < b;
+        });
+        for (int64_t j = 0; j < z_.cols; j += 4) factor_group(j, std::min<int64_t>(4, z_.cols - j), log_r);
+        // A zero column takes a direction that no other column needs, so it does not spoil the columns after it.
+        int64_t spare = reflectors_;
+        for (int64_t j = 0; j < z_.cols; ++j)
+            if (direction_[j] < 0) direction_[j] = spare++;
+        for (int64_t j = 0; j < z_.cols; j += 4) form_group(j, std::min<int64_t>(4, z_.cols - j));
+    }
+
+private:
+    void load(int64_t j, T* to) {
+        const T* from = z_.column(j);
+        const T largest = kernels_.largest(from, z_.rows);
+        const int exponent = largest > T(0) ? Scale<T>::column - exponent_of(largest) : 0;
+        const PowerOfTwo<T> scale(exponent);
+        for (int64_t i = 0; i < z_.rows; ++i) to[i] = scale(from[order_[i]]);
+        std::fill(to + z_.rows, to + ld_, T(0));
+        exponent_[j] = -exponent;
+    }
+
+    void factor_group(int64_t first, int64_t count, std::span<double> log_r) {
+        for (int64_t c = 0; c < count; ++c) load(first + c, group_ + c * ld_);
+        kernels_.reflect(v_, tau_, ld_, 0, 1, reflectors_, group_, count);
+        for (int64_t c = 0; c < count; ++c) {
+            const int64_t before = reflectors_;
+            log_r[first + c] = make_reflector(first + c, group_ + c * ld_);
+            for (int64_t later = c + 1; later < count; ++later)
+                kernels_.reflect(v_, tau_, ld_, before, 1, reflectors_ - before, group_ + later * ld_, 1);
+        }
+    }
+
+    /// log|r_jj| of the column that earlier reflectors have passed; stores the reflector that maps it to a multiple of a unit vector.
+    double make_reflector(int64_t j, const T* column) {
+        const int64_t pivot = reflectors_;
+        const T largest = kernels_.largest(column + pivot, z_.rows - pivot);
+        if (largest == T(0)) {
+            direction_[j] = -1;
+            return -infinity;
+        }
+        const int exponent = Scale<T>::reflector - exponent_of(largest);
+        const PowerOfTwo<T> scale(exponent);
+        T* v = v_ + pivot * ld_;
+        std::fill(v, v + pivot, T(0));
+        for (int64_t i = pivot; i < ld_; ++i) v[i] = scale(column[i]);
+        const T norm = std::sqrt(kernels_.sum_of_squares(v, ld_));
+        tau_[pivot] = T(1) / (norm * (norm + std::fabs(v[pivot])));
+        v[pivot] += std::copysign(norm, v[pivot]);  // x - beta e with beta = -sign(alpha) ||x||: no cancellation
+        direction_[j] = pivot;
+        ++reflectors_;
+        return log_scaled(static_cast<double>(norm), exponent_[j] - exponent);
+    }
+
+    /// Columns of Q: H_0 H_1 ... applied to unit vectors, scattered back to the original order of rows.
+    void form_group(int64_t first, int64_t count) {
+        std::fill(group_, group_ + ld_ * count, T(0));
+        int64_t last = 0;
+        for (int64_t c = 0; c < count; ++c) {
+            const int64_t direction = direction_[first + c];
+            group_[c * ld_ + direction] = T(1);
+            last = std::max(last, std::min(direction, reflectors_ - 1));  // later reflectors do not touch the unit vector
+        }
+        if (reflectors_ > 0) kernels_.reflect(v_, tau_, ld_, last, -1, last + 1, group_, count);
+        for (int64_t c = 0; c < count; ++c) {
+            T* to = z_.column(first + c);
+            for (int64_t i = 0; i < z_.rows; ++i) to[order_[i]] = group_[c * ld_ + i];
+        }
+    }
+
+    const Kernels<T>& kernels_;
+    MatrixView<T> z_;
+    int64_t ld_;
+    Scratch scratch_;
+    T *v_, *group_, *row_max_, *tau_;
+    int64_t* order_;
+    int64_t* direction_;  ///< column of the orthogonal matrix H_0 H_1 ... that becomes column j of Q
+    int64_t* exponent_;   ///< column j was multiplied by 2^-exponent
+    int64_t reflectors_ = 0;
+};
+
+lapack_int geqrf(MatrixView<double> a, double* tau, double* work, lapack_int size) {
+    return LAPACKE_dgeqrf_work(LAPACK_COL_MAJOR, blas_size(a.rows), blas_size(a.cols), a.data, blas_size(a.ld), tau, work, size);
+}
+lapack_int geqrf(MatrixView<float> a, float* tau, float* work, lapack_int size) {
+    return LAPACKE_sgeqrf_work(LAPACK_COL_MAJOR, blas_size(a.rows), blas_size(a.cols), a.data, blas_size(a.ld), tau, work, size);
+}
+lapack_int orgqr(MatrixView<double> a, const double* tau, double* work, lapack_int size) {
+    return LAPACKE_dorgqr_work(LAPACK_COL_MAJOR, blas_size(a.rows), blas_size(a.cols), blas_size(a.cols), a.data, blas_size(a.ld), tau,
+                               work, size);
+}
+lapack_int orgqr(MatrixView<float> a, const float* tau, float* work, lapack_int size) {
+    return LAPACKE_sorgqr_work(LAPACK_COL_MAJOR, blas_size(a.rows), blas_size(a.cols), blas_size(a.cols), a.data, blas_size(a.ld), tau,
+                               work, size);
+}
+
+void check_shape(int64_t rows, int64_t cols, std::span<double> log_r) {
+    require(cols >= 1 && cols <= rows && static_cast<int64_t>(log_r.size()) == cols, "qr: wrong shape");
+}
+
+}  // namespace
+
+template <class T>
+void accurate_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> log_r, Work& work) {
+    check_shape(z.rows, z.cols, log_r);
+    Householder<T>(kernels, z, work).run(log_r);
+}
+
+template <class T>
+void library_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> log_r, Work& work) {
+    check_shape(z.rows, z.cols, log_r);
+    const int64_t block = 64 * z.cols;  // LAPACK's own block size is at most 64
+    Scratch scratch(work, static_cast<int64_t>(sizeof(T)) * (padded<T>(z.rows) + padded<T>(z.cols) + block), 0);
+    if (!kernels.row_maxima(z, scratch.take<T>(z.rows))) {
+        std::fill(log_r.begin(), log_r.end(), not_a_number);
+        return;
+    }
+    T* tau = scratch.take<T>(z.cols);
+    T* space = scratch.take<T>(block);
+    require(geqrf(z, tau, space, blas_size(block)) == 0, "LAPACK geqrf refused its arguments");
+    for (int64_t j = 0; j < z.cols; ++j) log_r[j] = std::log(std::fabs(static_cast<double>(z(j, j))));
+    require(orgqr(z, tau, space, blas_size(block)) == 0, "LAPACK orgqr refused its arguments");
+}
+
+template void accurate_qr(const Kernels<double>&, MatrixView<double>, std::span<double>, Work&);
+template void accurate_qr(const Kernels<float>&, MatrixView<float>, std::span<double>, Work&);
+template void library_qr(const Kernels<double>&, MatrixView<double>, std::span<double>, Work&);
+template void library_qr(const Kernels<float>&, MatrixView<float>, std::span<double>, Work&);
+
+double log_abs_det(const Kernels<double>& kernels, MatrixView<double> a, Work& work) {
+    require(a.rows == a.cols && a.rows >= 1, "determinant: the matrix is not square");
+    const int64_t n = a.rows;
+    Scratch scratch(work, static_cast<int64_t>(sizeof(double)) * 3 * padded<double>(n), n);
+    double* largest = scratch.take<double>(n);
+    double* first = scratch.take<double>(n);
+    double* second = scratch.take<double>(n);
+    auto* pivots = reinterpret_cast<lapack_int*>(scratch.take_indices(n));
+    if (!kernels.row_maxima(a, largest)) return not_a_number;
+
+    int64_t exponent = 0;  // det = 2^exponent times that of the scaled matrix
+    for (int64_t i = 0; i < n; ++i) {
+        if (largest[i] == 0.0) return -infinity;
+        exponent += exponent_of(largest[i]);
+        const PowerOfTwo<double> scale(-exponent_of(largest[i]));
+        first[i] = scale.first;
+        second[i] = scale.second;
+    }
+    for (int64_t j = 0; j < n; ++j) {
+        double* column = a.column(j);
+        for (int64_t i = 0; i < n; ++i) column[i] = column[i] * first[i] * second[i];
+        const double most = kernels.largest(column, n);
+        if (most == 0.0) return -infinity;
+        exponent += exponent_of(most);
+        const PowerOfTwo<double> scale(-exponent_of(most));
+        for (int64_t i = 0; i < n; ++i) column[i] = scale(column[i]);
+    }
+    if (LAPACKE_dgetrf_work(LAPACK_COL_MAJOR, blas_size(n), blas_size(n), a.data, blas_size(a.ld), pivots) != 0) return -infinity;
+    double sum = 0.0;
+    for (int64_t i = 0; i < n; ++i) sum += std::log(std::fabs(a(i, i)));
+    return sum + static_cast<double>(exponent) * std::numbers::ln2;
+}
+
+}  // namespace aelle::cpu

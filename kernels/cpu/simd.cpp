@@ -1,0 +1,272 @@
+#include "kernels/cpu/simd.hpp"
+
+#include <algorithm>
+
+// A body is inlined into one wrapper per instruction set and takes the wrapper's target.
+#define AELLE_BODY [[gnu::always_inline]] inline
+
+namespace aelle::cpu {
+namespace {
+
+/// A vector register of `Bytes`: each copy uses the width that its instruction set has, wider ones would go through memory.
+template <class T, int Bytes>
+struct Vector {
+    typedef T type __attribute__((vector_size(Bytes), may_alias));
+    static constexpr int64_t lanes = Bytes / static_cast<int64_t>(sizeof(T));
+};
+
+template <class T, int Bytes>
+AELLE_BODY T horizontal_sum(const typename Vector<T, Bytes>::type& v) {
+    T sum = T(0);
+    for (int64_t i = 0; i < Vector<T, Bytes>::lanes; ++i) sum += v[i];
+    return sum;
+}
+
+template <class T>
+AELLE_BODY void sparse_vector_body(const Sparse<T>& a, const T* x, T* y) {
+    const int32_t* column = a.column.data();
+    const T* value = a.value.data();
+    for (int64_t i = 0; i < a.rows; ++i) {
+        T even = T(0), odd = T(0);
+        int64_t p = a.row_start[i];
+        const int64_t end = a.row_start[i + 1];
+        for (; p + 1 < end; p += 2) {
+            even += value[p] * x[column[p]];
+            odd += value[p + 1] * x[column[p + 1]];
+        }
+        if (p < end) even += value[p] * x[column[p]];
+        y[i] += even + odd;
+    }
+}
+
+/// Columns [first, first + count) of w += A diag(scale) v, count <= Width. The tile holds them row by row, so that
+/// every nonzero meets contiguous numbers; results leave in blocks of eight rows, a cache line per column.
+template <class T, int Bytes, int64_t Width>
+AELLE_BODY void sparse_tile_body(const Sparse<T>& a, const T* scale, MatrixView<const T> v, MatrixView<T> w, T* tile, int64_t first,
+                                 int64_t count) {
+    using Vec = typename Vector<T, Bytes>::type;
+    constexpr int Vectors = static_cast<int>(Width / Vector<T, Bytes>::lanes);
+    constexpr int64_t rows_together = 8;
+    for (int64_t i0 = 0; i0 < a.cols; i0 += rows_together) {
+        const int64_t i1 = std::min(i0 + rows_together, a.cols);
+        for (int64_t k = 0; k < count; ++k) {
+            const T* from = v.column(first + k);
+            for (int64_t i = i0; i < i1; ++i) tile[i * Width + k] = scale ? scale[i] * from[i] : from[i];
+        }
+        for (int64_t k = count; k < Width; ++k)
+            for (int64_t i = i0; i < i1; ++i) tile[i * Width + k] = T(0);
+    }
+    const int32_t* column = a.column.data();
+    const T* value = a.value.data();
+    const Vec* packed = reinterpret_cast<const Vec*>(tile);
+    for (int64_t i0 = 0; i0 < a.rows; i0 += rows_together) {
+        const int64_t block_rows = std::min(rows_together, a.rows - i0);
+        alignas(64) T result[rows_together * Width];
+        for (int64_t i = 0; i < block_rows; ++i) {
+            Vec even[Vectors] = {}, odd[Vectors] = {};
+            int64_t p = a.row_start[i0 + i];
+            const int64_t end = a.row_start[i0 + i + 1];
+            for (; p + 1 < end; p += 2) {
+                const Vec* x = packed + column[p] * Vectors;
+                const Vec* y = packed + column[p + 1] * Vectors;
+                for (int c = 0; c < Vectors; ++c) {
+                    even[c] += value[p] * x[c];
+                    odd[c] += value[p + 1] * y[c];
+                }
+            }
+            if (p < end)
+                for (int c = 0; c < Vectors; ++c) even[c] += value[p] * packed[column[p] * Vectors + c];
+            for (int c = 0; c < Vectors; ++c) reinterpret_cast<Vec*>(result)[i * Vectors + c] = even[c] + odd[c];
+        }
+        for (int64_t k = 0; k < count; ++k) {
+            T* to = w.column(first + k) + i0;
+            for (int64_t i = 0; i < block_rows; ++i) to[i] += result[i * Width + k];
+        }
+    }
+}
+
+template <class T, int Bytes>
+AELLE_BODY void sparse_block_body(const Sparse<T>& a, const T* scale, MatrixView<const T> v, MatrixView<T> w, T* tile) {
+    constexpr int64_t one = vector_length<T>, two = tile_columns<T>;
+    int64_t first = 0;
+    for (; v.cols - first > one; first += two)
+        sparse_tile_body<T, Bytes, two>(a, scale, v, w, tile, first, std::min(two, v.cols - first));
+    if (first < v.cols) sparse_tile_body<T, Bytes, one>(a, scale, v, w, tile, first, v.cols - first);
+}
+
+template <class T>
+AELLE_BODY void weighted_sum_body(int64_t n, int64_t count, const T* const* c, const T* const* s, T* out) {
+    const T *c0 = c[0], *s0 = s[0];
+    int64_t next = 1;
+    if (count > 1) {
+        const T *c1 = c[1], *s1 = s[1];
+#pragma omp simd
+        for (int64_t i = 0; i < n; ++i) out[i] = c0[i] * s0[i] + c1[i] * s1[i];
+        next = 2;
+    } else {
+#pragma omp simd
+        for (int64_t i = 0; i < n; ++i) out[i] = c0[i] * s0[i];
+    }
+    for (; next < count; ++next) {
+        const T *ck = c[next], *sk = s[next];
+#pragma omp simd
+        for (int64_t i = 0; i < n; ++i) out[i] += ck[i] * sk[i];
+    }
+}
+
+/// One pass over C columns both applies a reflector and takes the products with the next one.
+template <class T, int Bytes, int C>
+AELLE_BODY void reflect_columns_body(const T* v, const T* tau, int64_t ld, int64_t first, int64_t direction, int64_t count, T* c) {
+    using Vec = typename Vector<T, Bytes>::type;
+    constexpr int64_t length = Vector<T, Bytes>::lanes;
+    const int64_t end = ld / length;
+    Vec* x = reinterpret_cast<Vec*>(c);
+    Vec dot[C] = {};
+    const Vec* now = reinterpret_cast<const Vec*>(v + first * ld);
+    for (int64_t i = first / length; i < end; ++i)
+        for (int j = 0; j < C; ++j) dot[j] += now[i] * x[j * end + i];
+    for (int64_t step = 0, k = first; step < count; ++step, k += direction) {
+        T weight[C];
+        for (int j = 0; j < C; ++j) {
+            weight[j] = tau[k] * horizontal_sum<T, Bytes>(dot[j]);
+            dot[j] = Vec{};
+        }
+        if (step + 1 == count) {
+            for (int64_t i = k / length; i < end; ++i)
+                for (int j = 0; j < C; ++j) x[j * end + i] -= weight[j] * now[i];
+            return;
+        }
+        const Vec* next = reinterpret_cast<const Vec*>(v + (k + direction) * ld);
+        for (int64_t i = std::min(k, k + direction) / length; i < end; ++i) {
+            const Vec reflector = now[i], following = next[i];
+            for (int j = 0; j < C; ++j) {
+                const Vec changed = x[j * end + i] - weight[j] * reflector;
+                x[j * end + i] = changed;
+                dot[j] += following * changed;
+            }
+        }
+        now = next;
+    }
+}
+
+template <class T, int Bytes>
+AELLE_BODY void reflect_body(const T* v, const T* tau, int64_t ld, int64_t first, int64_t direction, int64_t count, T* c,
+                             int64_t columns) {
+    if (count == 0) return;
+    if (columns == 4) return reflect_columns_body<T, Bytes, 4>(v, tau, ld, first, direction, count, c);
+    for (int64_t j = 0; j < columns; ++j) reflect_columns_body<T, Bytes, 1>(v, tau, ld, first, direction, count, c + j * ld);
+}
+
+template <class T, int Bytes>
+AELLE_BODY T sum_of_squares_body(const T* x, int64_t n) {
+    using Vec = typename Vector<T, Bytes>::type;
+    const Vec* xs = reinterpret_cast<const Vec*>(x);
+    Vec even = {}, odd = {};  // n is a multiple of 64 bytes, thus often of two vectors
+    int64_t i = 0;
+    for (; i + 1 < n / Vector<T, Bytes>::lanes; i += 2) {
+        even += xs[i] * xs[i];
+        odd += xs[i + 1] * xs[i + 1];
+    }
+    if (i < n / Vector<T, Bytes>::lanes) even += xs[i] * xs[i];
+    const Vec sum = even + odd;
+    return horizontal_sum<T, Bytes>(sum);
+}
+
+template <class T>
+AELLE_BODY T largest_body(const T* x, int64_t n) {
+    constexpr int64_t lanes = 2 * vector_length<T>;
+    T largest[lanes] = {};
+    const auto keep = [](T value, T& most) {
+        const T size = value < T(0) ? -value : value;
+        most = size > most ? size : most;
+    };
+    int64_t i = 0;
+    for (; i + lanes <= n; i += lanes)
+        for (int64_t k = 0; k < lanes; ++k) keep(x[i + k], largest[k]);
+    for (; i < n; ++i) keep(x[i], largest[0]);
+    for (int64_t k = 1; k < lanes; ++k) keep(largest[k], largest[0]);
+    return largest[0];
+}
+
+template <class T>
+AELLE_BODY bool row_maxima_body(MatrixView<const T> z, T* largest) {
+    std::fill_n(largest, z.rows, T(0));
+    T zero = T(0);  // stays 0 unless an infinity or a NaN comes along
+    for (int64_t j = 0; j < z.cols; ++j) {
+        const T* x = z.column(j);
+#pragma omp simd reduction(+ : zero)
+        for (int64_t i = 0; i < z.rows; ++i) {
+            const T size = x[i] < T(0) ? -x[i] : x[i];
+            largest[i] = size > largest[i] ? size : largest[i];
+            zero += x[i] * T(0);
+        }
+    }
+    return zero == T(0);
+}
+
+#define AELLE_KERNELS(NAME, BYTES, TARGET)                                                                                       \
+    template <class T>                                                                                                          \
+    struct NAME {                                                                                                               \
+        TARGET static void sparse_vector(const Sparse<T>& a, const T* x, T* y) { sparse_vector_body<T>(a, x, y); }              \
+        TARGET static void sparse_block(const Sparse<T>& a, const T* scale, MatrixView<const T> v, MatrixView<T> w, T* tile) {  \
+            sparse_block_body<T, BYTES>(a, scale, v, w, tile);                                                                         \
+        }                                                                                                                       \
+        TARGET static void weighted_sum(int64_t n, int64_t count, const T* const* c, const T* const* s, T* out) {               \
+            weighted_sum_body<T>(n, count, c, s, out);                                                                          \
+        }                                                                                                                       \
+        TARGET static void reflect(const T* v, const T* tau, int64_t ld, int64_t first, int64_t direction, int64_t count, T* c, \
+                                   int64_t columns) {                                                                           \
+            reflect_body<T, BYTES>(v, tau, ld, first, direction, count, c, columns);                                                   \
+        }                                                                                                                       \
+        TARGET static T sum_of_squares(const T* x, int64_t n) { return sum_of_squares_body<T, BYTES>(x, n); }                          \
+        TARGET static T largest(const T* x, int64_t n) { return largest_body<T>(x, n); }                                        \
+        TARGET static bool row_maxima(MatrixView<const T> z, T* largest) { return row_maxima_body<T>(z, largest); }             \
+        static constexpr Kernels<T> table{sparse_vector, sparse_block, weighted_sum, reflect, sum_of_squares, largest,        \
+                                          row_maxima};                                                                          \
+    };
+
+AELLE_KERNELS(Baseline, 16, )
+#if defined(__x86_64__)
+AELLE_KERNELS(Avx2, 32, [[gnu::target("arch=x86-64-v3")]])
+AELLE_KERNELS(Avx512, 64, [[gnu::target("arch=x86-64-v4")]])
+#endif
+#undef AELLE_KERNELS
+
+}  // namespace
+
+InstructionSet best_instruction_set() {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("x86-64-v4")) return InstructionSet::avx512;
+    if (__builtin_cpu_supports("x86-64-v3")) return InstructionSet::avx2;
+#endif
+    return InstructionSet::baseline;
+}
+
+std::string_view name(InstructionSet set) {
+    switch (set) {
+        case InstructionSet::avx512: return "avx512";
+        case InstructionSet::avx2: return "avx2";
+        case InstructionSet::baseline: break;
+    }
+#if defined(__x86_64__)
+    return "sse2";
+#else
+    return "baseline";
+#endif
+}
+
+template <class T>
+const Kernels<T>& kernels(InstructionSet set) {
+#if defined(__x86_64__)
+    if (set == InstructionSet::avx512) return Avx512<T>::table;
+    if (set == InstructionSet::avx2) return Avx2<T>::table;
+#endif
+    static_cast<void>(set);
+    return Baseline<T>::table;
+}
+
+template const Kernels<float>& kernels(InstructionSet);
+template const Kernels<double>& kernels(InstructionSet);
+
+}  // namespace aelle::cpu

@@ -1,0 +1,57 @@
+#include <cmath>
+#include <limits>
+
+#include "aelle/backend/backend.hpp"
+#include "aelle/base/error.hpp"
+#include "aelle/cells/list.hpp"
+#include "kernels/reference/force.hpp"
+#include "kernels/reference/network.hpp"
+#include "kernels/reference/qr.hpp"
+
+namespace aelle::backend {
+namespace {
+
+template <class T>
+void checked_qr(QrMethod method, MatrixView<T> z, std::span<double> log_r) {
+    require(z.cols <= z.rows && static_cast<int64_t>(log_r.size()) == z.cols, "qr: wrong shape");
+    for (int64_t j = 0; j < z.cols; ++j) {
+        for (int64_t i = 0; i < z.rows; ++i) {
+            if (std::isfinite(z(i, j))) continue;
+            std::fill(log_r.begin(), log_r.end(), std::numeric_limits<double>::quiet_NaN());
+            return;
+        }
+    }
+    reference::householder_qr(method, z, log_r);
+}
+
+class Reference final : public Backend {
+public:
+    std::string_view name() const override { return "reference"; }
+    std::string device_kind() const override { return "cpu reference"; }
+    std::unique_ptr<Network<double>> network(const cells::CellSpec& cell, const cells::Shape& shape,
+                                             const cells::Parameters& parameters, TangentSpace space) const override {
+        return kernels::make_for<reference::CellNetwork, double, Network<double>>(cells::AllCells{}, cell, shape, parameters, space);
+    }
+    std::unique_ptr<Network<float>> network_single(const cells::CellSpec& cell, const cells::Shape& shape,
+                                                   const cells::Parameters& parameters, TangentSpace space) const override {
+        return kernels::make_for<reference::CellNetwork, float, Network<float>>(cells::AllCells{}, cell, shape, parameters, space);
+    }
+    std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters,
+                                          double alpha) const override {
+        return reference::make_force_loop(shape, parameters, alpha);
+    }
+    void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork&) const override { checked_qr(method, z, log_r); }
+    void qr(QrMethod method, MatrixView<float> z, std::span<double> log_r, QrWork&) const override { checked_qr(method, z, log_r); }
+    double log_abs_det(MatrixView<double> a, QrWork&) const override {
+        for (int64_t j = 0; j < a.cols; ++j)
+            for (int64_t i = 0; i < a.rows; ++i)
+                if (!std::isfinite(a(i, j))) return std::numeric_limits<double>::quiet_NaN();
+        return reference::log_abs_det(a);
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_reference() { return std::make_unique<Reference>(); }
+
+}  // namespace aelle::backend

@@ -1,0 +1,144 @@
+#pragma once
+/// One network of cell C with plain dense loops: the definition of correct.
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "aelle/backend/backend.hpp"
+#include "kernels/linearise.hpp"
+
+namespace aelle::reference {
+
+template <class C, class T>
+class CellNetwork final : public backend::Network<T> {
+public:
+    CellNetwork(const cells::Shape& shape, const cells::Parameters& parameters, backend::TangentSpace space)
+        : spec_(C::spec()), hidden_(shape.hidden), input_(shape.input), space_(space), scalars_(kernels::scalars_of<C>(parameters)) {
+        for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
+            stages_.emplace_back();
+            Stage& stage = stages_.back();
+            stage.slots = spec_.stages[s].slots;
+            stage.d_a.resize(static_cast<std::size_t>(C::blocks * stage.slots * hidden_));
+            stage.d_s.resize(static_cast<std::size_t>(C::blocks * C::blocks * hidden_));
+            for (const cells::LinearTerm& term : spec_.stages[s].terms) add_term(stage, term, parameters);
+        }
+    }
+
+    int64_t state_dimension() const override { return C::blocks * hidden_; }
+    int64_t input_dimension() const override { return input_; }
+    int64_t tangent_dimension() const override { return space_ == backend::TangentSpace::full ? state_dimension() : hidden_; }
+
+    void step(const T* state, const T* input, T* next) override {
+        const std::vector<T> old(state, state + state_dimension());
+        std::vector<T> current = old;
+        kernels::for_each_stage<C>([&]<int S>() {
+            Stage& stage = stages_[S];
+            std::vector<T> a(static_cast<std::size_t>(stage.slots * hidden_), T(0));
+            for (Term& term : stage.terms) add_product(term, old, current, input, a);
+            kernels::linearise_stage<C, S, T>(hidden_, a.data(), current.data(), scalars_, stage.d_a.data(), stage.d_s.data());
+        });
+        std::copy(current.begin(), current.end(), next);
+    }
+
+    void tangent(MatrixView<const T> v, MatrixView<T> w) override {
+        for (int64_t k = 0; k < v.cols; ++k) {
+            std::vector<T> old(static_cast<std::size_t>(state_dimension()), T(0));
+            std::copy_n(v.column(k), v.rows, old.begin() + tangent_offset());
+            std::vector<T> current = old;
+            for (const Stage& stage : stages_) current = stage_tangent(stage, old, current);
+            std::copy_n(current.begin() + tangent_offset(), w.rows, w.column(k));
+        }
+    }
+
+    void jacobian(MatrixView<T> j) override {
+        Matrix<T> identity(tangent_dimension(), tangent_dimension());
+        for (int64_t i = 0; i < identity.rows(); ++i) identity(i, i) = T(1);
+        tangent(static_cast<const Matrix<T>&>(identity).view(), j);
+    }
+
+private:
+    struct Term {
+        cells::LinearTerm spec;
+        std::vector<T> matrix;  ///< (H x columns) row-major; a bias is one column
+        int64_t columns = 0;
+        std::vector<T> slope;  ///< derivative of `through` at the last step's source
+    };
+    struct Stage {
+        int slots = 0;
+        std::vector<Term> terms;
+        std::vector<T> d_a, d_s;
+    };
+
+    int64_t tangent_offset() const { return space_ == backend::TangentSpace::full ? 0 : spec_.readout_block * hidden_; }
+
+    void add_term(Stage& stage, const cells::LinearTerm& term, const cells::Parameters& parameters) {
+        const auto tensor = parameters.tensors.find(term.tensor);
+        if (tensor == parameters.tensors.end()) return;
+        Term made{term, {}, 0, {}};
+        made.columns = term.source == cells::Source::one ? 1 : term.source == cells::Source::input ? input_ : hidden_;
+        made.slope.assign(static_cast<std::size_t>(made.columns), T(1));
+        made.matrix.resize(static_cast<std::size_t>(hidden_ * made.columns));
+        const auto right = term.form == cells::Form::outer ? parameters.tensors.find(term.tensor2) : parameters.tensors.end();
+        if (term.form == cells::Form::outer && right == parameters.tensors.end()) return;
+        for (int64_t i = 0; i < hidden_; ++i) {
+            for (int64_t c = 0; c < made.columns; ++c) {
+                const double value = term.form == cells::Form::outer
+                                         ? tensor->second[i] * right->second[c]
+                                         : tensor->second[(term.row_block * hidden_ + i) * made.columns + c];
+                made.matrix[i * made.columns + c] = static_cast<T>(value);
+            }
+        }
+        stage.terms.push_back(std::move(made));
+    }
+
+    void add_product(Term& term, const std::vector<T>& old, const std::vector<T>& current, const T* input, std::vector<T>& a) {
+        std::vector<T> source(static_cast<std::size_t>(term.columns), T(1));
+        for (int64_t c = 0; c < term.columns; ++c) {
+            if (term.spec.source == cells::Source::input) source[c] = input[c];
+            if (term.spec.source == cells::Source::state) source[c] = old[term.spec.block * hidden_ + c];
+            if (term.spec.source == cells::Source::updated_state) source[c] = current[term.spec.block * hidden_ + c];
+            if (term.spec.through == cells::Through::tanh) {
+                term.slope[c] = tanh_derivative(source[c]);
+                source[c] = std::tanh(source[c]);
+            }
+        }
+        for (int64_t i = 0; i < hidden_; ++i) {
+            T sum = T(0);
+            for (int64_t c = 0; c < term.columns; ++c) sum += term.matrix[i * term.columns + c] * source[c];
+            a[term.spec.slot * hidden_ + i] += sum;
+        }
+    }
+
+    /// ds' of one stage for one tangent vector: old is the tangent of s_t, current of the blocks as earlier stages left them.
+    std::vector<T> stage_tangent(const Stage& stage, const std::vector<T>& old, const std::vector<T>& current) const {
+        std::vector<T> a(static_cast<std::size_t>(stage.slots * hidden_), T(0));
+        for (const Term& term : stage.terms) {
+            if (term.spec.source == cells::Source::input || term.spec.source == cells::Source::one) continue;
+            const T* source = (term.spec.source == cells::Source::state ? old : current).data() + term.spec.block * hidden_;
+            for (int64_t i = 0; i < hidden_; ++i) {
+                T sum = T(0);
+                for (int64_t c = 0; c < hidden_; ++c) sum += term.matrix[i * hidden_ + c] * (term.slope[c] * source[c]);
+                a[term.spec.slot * hidden_ + i] += sum;
+            }
+        }
+        std::vector<T> next(current.size(), T(0));
+        for (int b = 0; b < C::blocks; ++b) {
+            for (int64_t i = 0; i < hidden_; ++i) {
+                T sum = T(0);
+                for (int k = 0; k < stage.slots; ++k) sum += stage.d_a[(b * stage.slots + k) * hidden_ + i] * a[k * hidden_ + i];
+                for (int c = 0; c < C::blocks; ++c) sum += stage.d_s[(b * C::blocks + c) * hidden_ + i] * current[c * hidden_ + i];
+                next[b * hidden_ + i] = sum;
+            }
+        }
+        return next;
+    }
+
+    cells::CellSpec spec_;
+    int64_t hidden_, input_;
+    backend::TangentSpace space_;
+    typename C::Scalars scalars_;
+    std::vector<Stage> stages_;
+};
+
+}  // namespace aelle::reference

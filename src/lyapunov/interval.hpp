@@ -1,0 +1,48 @@
+#pragma once
+/// Steps between re-orthonormalisations, chosen from what accepted and refused blocks showed. Trivially copyable: part of snapshots.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+namespace aelle::lyapunov {
+
+class Interval {
+public:
+    /// `fixed` = 0 for automatic.
+    explicit Interval(int64_t fixed) : fixed_(fixed), length_(fixed == 0 ? 1 : fixed) {}
+
+    bool automatic() const { return fixed_ == 0; }
+    int64_t length() const { return length_; }
+
+    /// A block was not accurate enough and will be redone with `length` steps.
+    void refuse(int64_t length) {
+        length_ = length;
+        if (length > 1) return;
+        wait_ = patience_;
+        patience_ = std::min<int64_t>(2 * patience_, 512);
+    }
+
+    /// A block of `length` steps was good. spread: log of its largest over its smallest |r_jj|; amplification: its error bound in units
+    /// of that of an orthogonal product; budget: the largest log(amplification) allowed.
+    void accept(int64_t length, double spread, double amplification, double budget) {
+        if (length != length_) return;  // shortened by the end of the run
+        if (length == 1) {
+            if (wait_ > 0) --wait_;
+            else if (2 * spread <= use_of_budget * budget) length_ = 2;
+            return;
+        }
+        const double used = std::max(std::log(amplification), budget / 8);
+        const double longer = static_cast<double>(length) * std::min(2.0, use_of_budget * budget / used);
+        length_ = std::clamp<int64_t>(static_cast<int64_t>(longer), 1, longest);
+    }
+
+private:
+    static constexpr double use_of_budget = 0.8;
+    static constexpr int64_t longest = 256;
+    int64_t fixed_, length_;
+    int64_t wait_ = 0;      ///< accepted single steps before two are tried again
+    int64_t patience_ = 8;  ///< the next wait_
+};
+
+}  // namespace aelle::lyapunov

@@ -1,0 +1,55 @@
+#include <string>
+#include <utility>
+
+#include "aelle/base/error.hpp"
+#include "aelle/lyapunov/spectrum.hpp"
+
+namespace aelle::lyapunov {
+namespace {
+
+template <class T>
+class NetworkSystem final : public TangentSystem<T> {
+public:
+    NetworkSystem(std::unique_ptr<backend::Network<T>> network, std::vector<T> inputs, std::vector<T> initial_state)
+        : network_(std::move(network)), inputs_(std::move(inputs)), state_(std::move(initial_state)) {
+        if (static_cast<int64_t>(state_.size()) != network_->state_dimension())
+            throw DataError("initial state: found " + std::to_string(state_.size()) + " values, expected " +
+                            std::to_string(network_->state_dimension()));
+        const int64_t width = network_->input_dimension();
+        if (width > 0 && static_cast<int64_t>(inputs_.size()) % width != 0)
+            throw DataError("inputs: found " + std::to_string(inputs_.size()) + " values, expected a multiple of " +
+                            std::to_string(width));
+    }
+
+    int64_t dimension() const override { return network_->tangent_dimension(); }
+    std::span<T> state() override { return state_; }
+    void advance(int64_t step) override {
+        const int64_t width = network_->input_dimension();
+        if ((step + 1) * width > static_cast<int64_t>(inputs_.size()))
+            throw DataError("inputs: found " + std::to_string(static_cast<int64_t>(inputs_.size()) / width) +
+                            " steps, expected at least " + std::to_string(step + 1));
+        network_->step(state_.data(), width > 0 ? inputs_.data() + step * width : nullptr, state_.data());
+    }
+    void tangent(MatrixView<const T> v, MatrixView<T> w) override { network_->tangent(v, w); }
+    void jacobian(MatrixView<T> j) override { network_->jacobian(j); }
+
+private:
+    std::unique_ptr<backend::Network<T>> network_;
+    std::vector<T> inputs_;
+    std::vector<T> state_;
+};
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<TangentSystem<T>> network_system(std::unique_ptr<backend::Network<T>> network, std::vector<T> inputs,
+                                                 std::vector<T> initial_state) {
+    return std::make_unique<NetworkSystem<T>>(std::move(network), std::move(inputs), std::move(initial_state));
+}
+
+template std::unique_ptr<TangentSystem<float>> network_system(std::unique_ptr<backend::Network<float>>, std::vector<float>,
+                                                              std::vector<float>);
+template std::unique_ptr<TangentSystem<double>> network_system(std::unique_ptr<backend::Network<double>>, std::vector<double>,
+                                                               std::vector<double>);
+
+}  // namespace aelle::lyapunov
