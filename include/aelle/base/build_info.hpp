@@ -11,6 +11,7 @@ struct BuildInfo {
     std::string compiler;    ///< "GNU 12.2.0"
     std::string flags;
     std::string build_type;  ///< "Release"
+    std::string id;          ///< 16 hexadecimal digits that differ whenever one of the above does
 };
 
 const BuildInfo& build_info();
