@@ -1,0 +1,93 @@
+#pragma once
+/// The threads of one rank: each advances one variant at a time, slice by slice. The main thread hands in groups, takes them out when
+/// finished, and asks for snapshots; it alone talks to MPI and writes files.
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "aelle/study/job.hpp"
+#include "aelle/study/variants.hpp"
+
+namespace aelle::study {
+
+enum class SlotState : int32_t { waiting = 0, started = 1, finished = 2 };
+
+/// One variant of a group in flight. `snapshot` holds a Job's archive when started, a VariantResult's when finished.
+struct Slot {
+    SlotState state = SlotState::waiting;
+    double progress = 0.0;  ///< of the snapshot
+    std::vector<std::byte> snapshot;
+};
+
+/// A group with what is known of its variants, in the order of `group.variants`.
+struct GroupWork {
+    Group group;
+    std::vector<Slot> slots;
+};
+
+/// Makes the job of a variant by its id.
+using JobFactory = std::function<std::unique_ptr<Job>(int64_t variant)>;
+
+class Executor {
+public:
+    Executor(int threads, JobFactory factory);
+    ~Executor();  ///< stops and joins
+
+    void submit(GroupWork work);
+    /// Variants not yet started; a caller keeps this at least as large as `threads` so that none is idle.
+    int64_t waiting() const;
+    int64_t groups_in_flight() const;
+    /// Variants finished since the start.
+    int64_t variants_finished() const { return variants_finished_.load(); }
+
+    /// The next group all of whose slots are finished, or nothing. Rethrows what a job threw.
+    std::optional<GroupWork> take_finished();
+    /// Sleeps until something finishes or `milliseconds` pass.
+    void wait(int milliseconds);
+
+    /// Asks every running job for a snapshot at its next slice.
+    void request_snapshots();
+    /// True once all have answered the last request.
+    bool snapshots_ready() const;
+    /// Copies of all groups in flight as of their latest snapshots.
+    std::vector<GroupWork> groups() const;
+
+    /// Stops at the next slice boundaries, each running job leaving a snapshot; returns when all threads have ended.
+    void stop();
+
+private:
+    struct Flight {
+        GroupWork work;
+        int64_t unfinished = 0;
+    };
+    struct Item {
+        std::shared_ptr<Flight> flight;
+        std::size_t slot;
+    };
+    void run(const Item& item, std::atomic<int64_t>& answered);
+    void snapshot(const Item& item, const Job& job);
+
+    JobFactory factory_;
+    mutable std::mutex mutex_;
+    std::condition_variable work_arrived_;
+    std::condition_variable something_finished_;
+    std::deque<Item> queue_;
+    std::vector<std::shared_ptr<Flight>> flights_;
+    std::exception_ptr failure_;
+    std::atomic<bool> stopping_{false};
+    std::atomic<int64_t> requested_{0};  // generation of snapshots asked for
+    std::atomic<int64_t> variants_finished_{0};
+    std::deque<std::atomic<int64_t>> answered_;  // per thread: the generation it has answered; idle threads answer all
+    std::vector<std::thread> threads_;
+};
+
+}  // namespace aelle::study

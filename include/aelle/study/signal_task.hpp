@@ -1,0 +1,43 @@
+#pragma once
+/// The signal study: Rank-1 networks trained by FORCE on four sines (cells.md "rank1").
+///
+/// Tables: [signal] target ("random_4sine", "fixed"), steps_per_epoch, test_epochs, test_after ("last", "spectra", "every") ·
+/// [force] dt, density, alpha, learn_every, initial_scale.
+/// The varied initialisation parameter is the gain g. `loss_every_epoch` is the training error, `loss` the test error at spectrum epochs.
+/// A spectrum is that of the closed loop from the state at the end of its epoch (at epoch 0 from the initial state).
+
+#include "aelle/learn/force.hpp"
+#include "aelle/study/task.hpp"
+
+namespace aelle::study {
+
+enum class TestAfter { last, spectra, every };
+
+struct SignalOptions {
+    bool random_target = true;
+    int64_t steps_per_epoch = 1200;
+    int64_t test_epochs = 1;
+    TestAfter test_after = TestAfter::last;
+    learn::ForceOptions force;  ///< hidden and gain are the variant's
+};
+
+class SignalTask : public StudyTask {
+public:
+    SignalTask(TomlTable& root, const StudyConfig& config);
+
+    std::string init_name() const override { return "g"; }
+    std::string loss_name() const override { return "mean absolute error"; }
+    int64_t exponent_count(const Variant& variant) const override;
+    double work(const Variant& variant) const override;
+    double memory(const Variant& variant) const override;
+    int64_t example_steps() const override { return options_.steps_per_epoch; }
+    double example_time_step() const override { return options_.force.dt; }
+    std::unique_ptr<Job> job(const Variant& variant, const backend::Backend& backend) const override;
+
+private:
+    SignalOptions options_;
+    int64_t epochs_;
+    SpectrumConfig spectrum_;
+};
+
+}  // namespace aelle::study

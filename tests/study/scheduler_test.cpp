@@ -1,0 +1,202 @@
+#include "aelle/study/scheduler.hpp"
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <mutex>
+#include <numeric>
+#include <set>
+#include <thread>
+
+#include "aelle/base/error.hpp"
+#include "aelle/study/folder.hpp"
+
+namespace aelle::study {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A variant whose result is a sum over `slices` slices, so that lost or repeated slices show.
+class CountingJob : public Job {
+public:
+    CountingJob(int64_t variant, int64_t slices, std::atomic<int64_t>& advances) : variant_(variant), slices_(slices), advances_(advances) {}
+    bool done() const override { return done_ == slices_; }
+    void advance() override {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        sum_ += static_cast<double>(variant_ + 1) / static_cast<double>(++done_);
+        ++advances_;
+    }
+    double progress() const override { return static_cast<double>(done_) / static_cast<double>(slices_); }
+    void save(ArchiveWriter& archive) const override {
+        archive.value(done_);
+        archive.value(sum_);
+    }
+    void load(ArchiveReader& archive) override {
+        archive.value(done_);
+        archive.value(sum_);
+    }
+    VariantResult result() const override {
+        VariantResult result;
+        result.loss = {sum_};
+        result.accuracy = {0.0};
+        result.loss_every_epoch = {sum_};
+        result.loss_final = result.loss_best = sum_;
+        result.exponents = {sum_, -sum_};
+        result.reliable = {1, 0};
+        result.example_target = result.example_output = {sum_};
+        return result;
+    }
+
+private:
+    int64_t variant_, slices_;
+    std::atomic<int64_t>& advances_;
+    int64_t done_ = 0;
+    double sum_ = 0.0;
+};
+
+class Scheduling : public ::testing::Test {
+protected:
+    void SetUp() override {
+        root_ = fs::temp_directory_path() / ("aelle-scheduler-" + std::to_string(getpid()));
+        fs::remove_all(root_);
+        for (const char* name : {"shards", "checkpoints", "log"}) fs::create_directories(root_ / name);
+        for (int64_t g = 0; g < 4; ++g) groups_.push_back({g, "k", static_cast<double>(g), {3 * g, 3 * g + 1, 3 * g + 2}});
+    }
+    void TearDown() override { fs::remove_all(root_); }
+
+    bool run(const SchedulerSettings& settings) {
+        const auto comm = start_comm();
+        return run_groups(
+            *comm, StudyFolder(root_), groups_, shape_,
+            [&](int64_t variant) { return std::make_unique<CountingJob>(variant, slices_, advances_); }, settings,
+            [&](const Progress& progress) { last_ = progress; }, [&](const std::string& text) { warnings_.push_back(text); });
+    }
+
+    void expect_all_results() {
+        for (const Group& group : groups_) {
+            const auto results = read_shard(StudyFolder(root_), group, shape_);
+            for (std::size_t i = 0; i < results.size(); ++i) {
+                double expected = 0;
+                for (int64_t k = 1; k <= slices_; ++k) expected += static_cast<double>(group.variants[i] + 1) / static_cast<double>(k);
+                EXPECT_EQ(results[i].loss_final, expected);
+                EXPECT_EQ(results[i].exponents, (std::vector<double>{expected, -expected}));
+                EXPECT_EQ(results[i].reliable, (std::vector<uint8_t>{1, 0}));
+            }
+        }
+    }
+
+    fs::path root_;
+    std::vector<Group> groups_;
+    ResultShape shape_{1, 1, 1};
+    int64_t slices_ = 20;
+    std::atomic<int64_t> advances_{0};
+    Progress last_;
+    std::vector<std::string> warnings_;
+};
+
+TEST_F(Scheduling, FinishesAllGroupsOnAnyNumberOfThreads) {
+    for (const int threads : {1, 3}) {
+        TearDown();
+        groups_.clear();
+        SetUp();
+        EXPECT_TRUE(run({threads, 60.0, Deadline(std::nullopt)}));
+        expect_all_results();
+        EXPECT_EQ(last_.variants_finished, 12);
+        EXPECT_EQ(last_.groups_finished_now, 4);
+        EXPECT_EQ(last_.groups_running, 0);
+    }
+}
+
+TEST_F(Scheduling, NeverRedoesFinishedGroups) {
+    EXPECT_TRUE(run({2, 60.0, Deadline(std::nullopt)}));
+    const int64_t before = advances_;
+    EXPECT_TRUE(run({2, 60.0, Deadline(std::nullopt)}));
+    EXPECT_EQ(advances_, before);
+    EXPECT_EQ(last_.groups_finished, 4);
+    EXPECT_EQ(last_.groups_finished_now, 0);
+}
+
+TEST_F(Scheduling, StopsAtTheDeadlineAndContinuesWithoutLosingASlice) {
+    slices_ = 60;
+    int runs = 0;
+    while (!run({2, 60.0, Deadline(0.1)})) ASSERT_LT(++runs, 100);
+    EXPECT_GT(runs, 1);
+    EXPECT_EQ(advances_, 12 * slices_);  // nothing lost, nothing repeated
+    expect_all_results();
+    EXPECT_TRUE(fs::is_empty(root_ / "checkpoints"));
+}
+
+TEST_F(Scheduling, TrainsAgainWhatADamagedShardHeld) {
+    EXPECT_TRUE(run({2, 60.0, Deadline(std::nullopt)}));
+    const int64_t before = advances_;
+    const StudyFolder folder(root_);
+    fs::resize_file(folder.shard(2), fs::file_size(folder.shard(2)) / 2);
+    EXPECT_TRUE(run({2, 60.0, Deadline(std::nullopt)}));
+    ASSERT_EQ(warnings_.size(), 1u);
+    EXPECT_NE(warnings_[0].find("group-000002.h5"), std::string::npos);
+    EXPECT_EQ(advances_ - before, 3 * slices_);
+    expect_all_results();
+}
+
+TEST_F(Scheduling, StartsAGroupAnewWhenItsCheckpointIsDamaged) {
+    slices_ = 60;
+    EXPECT_FALSE(run({1, 60.0, Deadline(0.1)}));
+    for (const auto& entry : fs::directory_iterator(root_ / "checkpoints")) fs::resize_file(entry.path(), fs::file_size(entry.path()) - 9);
+    EXPECT_TRUE(run({1, 60.0, Deadline(std::nullopt)}));
+    EXPECT_FALSE(warnings_.empty());
+    expect_all_results();
+}
+
+TEST_F(Scheduling, WritesCheckpointsWhileWorking) {
+    slices_ = 400;
+    groups_.resize(1);
+    EXPECT_TRUE(run({1, 0.1, Deadline(std::nullopt)}));
+    std::ifstream log(root_ / "log" / "rank-0000.log");
+    const std::string text((std::istreambuf_iterator<char>(log)), {});
+    EXPECT_NE(text.find("checkpoint group 0 at 0."), std::string::npos);
+    expect_all_results();
+}
+
+TEST_F(Scheduling, HandsOutTheLongestGroupsFirst) {
+    EXPECT_TRUE(run({1, 60.0, Deadline(std::nullopt)}));
+    std::ifstream log(root_ / "log" / "rank-0000.log");
+    std::string line, order;
+    while (std::getline(log, line)) {
+        if (const auto at = line.find("start group "); at != std::string::npos) order += line.substr(at + 12);
+    }
+    EXPECT_EQ(order, "3210");
+}
+
+TEST_F(Scheduling, AJobsErrorEndsTheRunWithThatError) {
+    const auto comm = start_comm();
+    const auto failing = [](int64_t) -> std::unique_ptr<Job> { throw DataError("planted"); };
+    EXPECT_THROW(run_groups(*comm, StudyFolder(root_), groups_, shape_, failing, {2, 60.0, Deadline(std::nullopt)},
+                            [](const Progress&) {}, [](const std::string&) {}),
+                 DataError);
+}
+
+TEST_F(Scheduling, ProgressSurvivesItsFile) {
+    const Progress progress{9, 3, 2, 1, 90, 31, 11, 12.5};
+    write_progress(StudyFolder(root_), progress);
+    const auto read = read_progress(StudyFolder(root_));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->groups_running, 2);
+    EXPECT_EQ(read->variants_finished, 31);
+    EXPECT_EQ(read->seconds, 12.5);
+}
+
+TEST(Groups, HoldConsecutiveVariantsOfEqualShape) {
+    std::vector<Variant> variants;
+    for (int64_t i = 0; i < 10; ++i) variants.push_back({i, "rank1", i < 5 ? 20 : 30, 1.0, 0});
+    const auto groups = make_groups(variants, 4, [](const Variant& variant) { return static_cast<double>(variant.hidden); });
+    ASSERT_EQ(groups.size(), 4u);
+    EXPECT_EQ(groups[0].variants, (std::vector<int64_t>{0, 1, 2, 3}));
+    EXPECT_EQ(groups[1].variants, (std::vector<int64_t>{4}));
+    EXPECT_EQ(groups[3].variants, (std::vector<int64_t>{9}));
+    EXPECT_EQ(groups[2].cost, 120.0);
+    EXPECT_NE(groups[1].key, groups[2].key);
+}
+
+}  // namespace
+}  // namespace aelle::study
