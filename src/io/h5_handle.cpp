@@ -1,17 +1,17 @@
 #include "h5_handle.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <zlib.h>
 
 namespace aelle::io {
 
-std::recursive_mutex& h5_mutex() {
+H5Lock::H5Lock() {
     static std::recursive_mutex mutex;
-    return mutex;
+    lock_ = std::unique_lock(mutex);
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // per thread where HDF5 is built thread-safe
 }
-
-void silence_h5() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 
 std::string h5_error() {
     std::string message = "unknown HDF5 error";

@@ -8,11 +8,14 @@
 
 namespace aelle::io {
 
-/// Held by every public call of this room.
-std::recursive_mutex& h5_mutex();
+/// Held by every public call that enters HDF5: one thread at a time, and HDF5 prints no errors, which we put into ours.
+class H5Lock {
+public:
+    H5Lock();
 
-/// Stops HDF5 from printing errors; we put them into ours.
-void silence_h5();
+private:
+    std::unique_lock<std::recursive_mutex> lock_;
+};
 
 /// The innermost message of HDF5's error stack.
 std::string h5_error();

@@ -46,7 +46,7 @@ void write_attribute(hid_t object, const std::string& name, hid_t type, const Di
     const Handle space = make_space(dims);
     if (H5Aexists(object, name.c_str()) > 0) check(H5Adelete(object, name.c_str()) >= 0, "attribute " + name);
     const Handle attribute(H5Acreate2(object, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
-    check(attribute && H5Awrite(attribute.get(), type, values) >= 0, "attribute " + name);
+    check(attribute && (product(dims) == 0 || H5Awrite(attribute.get(), type, values) >= 0), "attribute " + name);
 }
 
 /// Attributes in compact storage must stay below 64 KiB; a long text becomes a dense attribute with the latest format, which
@@ -54,7 +54,9 @@ void write_attribute(hid_t object, const std::string& name, hid_t type, const Di
 void write_text_attribute(hid_t object, const std::string& name, const std::vector<std::string>& values, const Dims& dims) {
     std::size_t length = 0;
     const std::vector<char> cells = pack(values, length);
-    if (cells.size() > 60000) throw DataError("attribute " + name + ": found " + std::to_string(cells.size()) + " bytes, expected at most 60000");
+    if (cells.size() > 60000) {
+        throw DataError("attribute " + name + ": found " + std::to_string(cells.size()) + " bytes, expected at most 60000");
+    }
     const Handle type = string_type(length);
     write_attribute(object, name, type.get(), dims, cells.data());
 }
@@ -82,25 +84,26 @@ struct H5Writer::Impl {
 };
 
 H5Writer::H5Writer() : impl_(std::make_unique<Impl>()) {
-    const std::lock_guard lock(h5_mutex());
-    silence_h5();
+    const H5Lock lock;
     const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
     check(H5Pset_fapl_core(access.get(), std::size_t{1} << 20, false) >= 0, "memory file");
     const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
-    impl_->file = Handle(H5Fcreate("aelle-memory", H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose);
+    static int64_t files = 0;  // two open files must not share a name, though neither is on disk
+    const std::string name = "aelle-memory-" + std::to_string(files++);
+    impl_->file = Handle(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose);
     check(static_cast<bool>(impl_->file), "memory file");
     impl_->links = Handle(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
     check(H5Pset_create_intermediate_group(impl_->links.get(), 1) >= 0, "link properties");
 }
 
 H5Writer::~H5Writer() {
-    const std::lock_guard lock(h5_mutex());
+    const H5Lock lock;
     impl_.reset();
 }
 
 template <class T>
 void H5Writer::write(const std::string& name, std::span<const T> values, const Dims& dims) {
-    const std::lock_guard lock(h5_mutex());
+    const H5Lock lock;
     require(static_cast<int64_t>(values.size()) == product(dims), "dataset's dimensions do not match its values");
     impl_->write(name, h5_type<T>(), dims, values.data());
 }
@@ -113,7 +116,7 @@ template void H5Writer::write(const std::string&, std::span<const uint8_t>, cons
 template void H5Writer::write(const std::string&, std::span<const std::byte>, const Dims&);
 
 void H5Writer::write_strings(const std::string& name, const std::vector<std::string>& values, const Dims& dims) {
-    const std::lock_guard lock(h5_mutex());
+    const H5Lock lock;
     require(static_cast<int64_t>(values.size()) == product(dims), "dataset's dimensions do not match its strings");
     std::size_t length = 0;
     const std::vector<char> cells = pack(values, length);
@@ -122,7 +125,7 @@ void H5Writer::write_strings(const std::string& name, const std::vector<std::str
 }
 
 void H5Writer::attribute(const std::string& object, const std::string& name, const AttributeValue& value) {
-    const std::lock_guard lock(h5_mutex());
+    const H5Lock lock;
     const Handle owner = impl_->open(object);
     if (const auto* text = std::get_if<std::string>(&value)) {
         write_text_attribute(owner.get(), name, {*text}, {});
@@ -135,19 +138,21 @@ void H5Writer::attribute(const std::string& object, const std::string& name, con
     } else if (const auto* integer = std::get_if<int64_t>(&value)) {
         write_attribute(owner.get(), name, H5T_NATIVE_INT64, {}, integer);
     } else {
-        const uint8_t flag = std::get<bool>(value) ? 1 : 0;
-        write_attribute(owner.get(), name, H5T_NATIVE_UINT8, {}, &flag);
+        const Handle type(H5Tenum_create(H5T_STD_I8LE), H5Tclose);  // as h5py stores booleans
+        const int8_t no = 0, yes = 1;
+        check(H5Tenum_insert(type.get(), "FALSE", &no) >= 0 && H5Tenum_insert(type.get(), "TRUE", &yes) >= 0, "boolean type");
+        write_attribute(owner.get(), name, type.get(), {}, std::get<bool>(value) ? &yes : &no);
     }
 }
 
 void H5Writer::make_scale(const std::string& dataset, const std::string& label) {
-    const std::lock_guard lock(h5_mutex());
+    const H5Lock lock;
     const Handle set = impl_->open(dataset);
     check(H5DSset_scale(set.get(), label.c_str()) >= 0, "dimension scale " + dataset);
 }
 
 void H5Writer::attach_scale(const std::string& dataset, int axis, const std::string& scale) {
-    const std::lock_guard lock(h5_mutex());
+    const H5Lock lock;
     const Handle set = impl_->open(dataset);
     const Handle scale_set = impl_->open(scale);
     check(H5DSattach_scale(set.get(), scale_set.get(), static_cast<unsigned>(axis)) >= 0, "scale " + scale + " of " + dataset);
@@ -158,7 +163,7 @@ void H5Writer::attach_scale(const std::string& dataset, int axis, const std::str
 void H5Writer::commit(const std::filesystem::path& path, Checksum checksum) {
     std::vector<std::byte> image;
     {
-        const std::lock_guard lock(h5_mutex());
+        const H5Lock lock;
         const auto impl = std::move(impl_);
         impl_ = std::make_unique<Impl>();
         require(static_cast<bool>(impl->file), "an HDF5 file is committed twice");
