@@ -50,17 +50,17 @@ TEST(Signal, FixedTargetIsTheOneOfThePaper) {
     const auto f = tasks::one_period({}, 1200);
     EXPECT_NEAR(*std::ranges::max_element(f), 1.0, 1e-14);  // no raw offset: an odd function
     EXPECT_NEAR(*std::ranges::min_element(f), -1.0, 1e-14);
-    double silence = 0.0;
-    for (const double value : f) silence += std::fabs(value) / 1200.0;
-    EXPECT_NEAR(silence, 0.46, 0.03);
 }
 
-TEST(Signal, RangeIsTwoAndOffsetIsTheDocumentedOne) {
-    for (uint64_t variant = 0; variant < 50; ++variant) {
+TEST(Signal, RangeIsTwoAndMeanSizeIsThatOfRandomFourSines) {
+    double silence = 0.0;
+    for (uint64_t variant = 0; variant < 200; ++variant) {
         const auto f = tasks::one_period(tasks::random_four_sines(1, variant), 1200);
         const auto [low, high] = std::ranges::minmax(f);
         EXPECT_NEAR(high - low, 2.0, 1e-13);
+        for (const double value : f) silence += std::fabs(value) / 1200.0 / 200.0;
     }
+    EXPECT_NEAR(silence, 0.46, 0.02);  // mean |f|, as a trial independent of this code found it
 }
 
 TEST(Signal, ContinuesSmoothlyIntoTheNextPeriod) {

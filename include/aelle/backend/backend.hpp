@@ -60,10 +60,11 @@ public:
         AlignedVector<double> x;      ///< (N)
         double z = 0.0;               ///< output fed back in the next step
         AlignedVector<double> w_out;  ///< (N)
-        AlignedVector<double> p;      ///< lower triangle of P packed by columns, N(N+1)/2; may be empty when nothing is learned
+        AlignedVector<double> p;      ///< lower triangle of P packed by columns, N(N+1)/2; empty: P = I / alpha
     };
     virtual void set(const State& state) = 0;
-    virtual State get() const = 0;
+    /// Going on from get() gives the bits of never having stopped. `with_p` = false leaves p empty, which is much cheaper.
+    virtual State get(bool with_p = true) const = 0;
 
     /// Runs target.size() steps; step i has global index first_step + i and target target[i]; output[i] = z' before that step's
     /// weight update. learn_every = 0 keeps the weights frozen (the target is not read then).
