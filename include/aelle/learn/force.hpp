@@ -31,18 +31,20 @@ cells::Parameters initial_rank1(const ForceOptions& options, uint64_t seed, uint
 
 class ForceTrainer {
 public:
-    /// `period` is one epoch's target. Initial state as in ForceOptions, or `start` when given (its p may be empty: then P = I / alpha).
+    /// `period` is one epoch's target. Starts from the random x_0, z_0 of ForceOptions and P = I / alpha; a scalar dt in `parameters`
+    /// goes before the option. DataError names the option or tensor, found and expected.
     ForceTrainer(const backend::Backend& backend, cells::Parameters parameters, const ForceOptions& options,
                  std::vector<double> period, uint64_t seed, uint64_t variant);
     ~ForceTrainer();
     ForceTrainer(ForceTrainer&&) noexcept;
 
-    /// Replaces state x, z and output weights before the first step.
+    /// Replaces state x and output z before the first step. Any values: divergence is a result.
     void start_from(std::span<const double> x, double z);
 
     int64_t steps_done() const;
     int64_t epochs_done() const;  ///< whole epochs
-    /// Trains `steps` more steps. `output` (steps) receives z' of each, before that step's update.
+    /// Trains `steps` more steps. `output` (steps) receives z' of each, before that step's update. Weights are updated in steps whose
+    /// number, counted from 0 over all of training, is a multiple of learn_every. Bits do not depend on how training is cut into calls.
     void train(int64_t steps, std::span<double> output);
     /// Mean |f - z'| over the finished part of the current or last finished epoch of training.
     double training_error() const;

@@ -1,0 +1,245 @@
+#include "aelle/learn/force.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "aelle/base/error.hpp"
+#include "aelle/base/random.hpp"
+#include "aelle/base/text.hpp"
+
+namespace aelle::learn {
+namespace {
+
+void refuse(const char* option, const std::string& found, const char* expected) {
+    throw DataError(std::string(option) + ": found " + found + ", expected " + expected);
+}
+
+void check(const ForceOptions& o) {
+    const auto within = [](double value, double low, double high) { return value > low && value <= high; };  // false for NaN
+    constexpr double most = std::numeric_limits<double>::max();
+    if (o.hidden < 1 || o.hidden > 65536) refuse("hidden", std::to_string(o.hidden), "an integer from 1 to 65536");
+    if (o.gain != 0.0 && !within(o.gain, 0.0, most)) refuse("gain", rounded(o.gain), "a finite number, at least 0");
+    if (!within(o.density, 0.0, 1.0)) refuse("density", rounded(o.density), "a number greater than 0, at most 1");
+    if (!within(o.dt, 0.0, 1.0)) refuse("dt", rounded(o.dt), "a number greater than 0, at most 1");
+    if (!within(o.alpha, 0.0, most)) refuse("alpha", rounded(o.alpha), "a finite number greater than 0");
+    if (o.learn_every < 1) refuse("learn_every", std::to_string(o.learn_every), "an integer from 1");
+    if (o.initial_scale != 0.0 && !within(o.initial_scale, 0.0, most))
+        refuse("initial_scale", rounded(o.initial_scale), "a finite number, at least 0");
+}
+
+bool all_finite(std::span<const double> values) {
+    return std::ranges::all_of(values, [](double value) { return std::isfinite(value); });
+}
+
+/// Mean |f - z| as it grows, step by step, so that it does not depend on how a run is cut.
+struct MeanError {
+    double sum = 0.0;
+    int64_t steps = 0;
+
+    void add(std::span<const double> target, std::span<const double> output) {
+        for (std::size_t i = 0; i < target.size(); ++i) sum += std::fabs(target[i] - output[i]);
+        steps += static_cast<int64_t>(target.size());
+    }
+    double value() const { return steps > 0 ? sum / static_cast<double>(steps) : std::numeric_limits<double>::quiet_NaN(); }
+};
+
+/// Calls run(first step, target, output) for each part of `steps` steps that lies within one period.
+template <class F>
+void for_each_part(std::span<const double> period, int64_t first, int64_t steps, std::span<double> output, F&& run) {
+    require(steps >= 0 && static_cast<int64_t>(output.size()) == steps, "force: output of another length than the steps asked for");
+    const auto length = static_cast<int64_t>(period.size());
+    for (int64_t done = 0; done < steps;) {
+        const int64_t phase = (first + done) % length;
+        const int64_t count = std::min(steps - done, length - phase);
+        run(first + done, period.subspan(static_cast<std::size_t>(phase), static_cast<std::size_t>(count)),
+            output.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(count)));
+        done += count;
+    }
+}
+
+void save_state(ArchiveWriter& archive, const backend::ForceLoop::State& state) {
+    archive.array(state.x);
+    archive.value(state.z);
+    archive.array(state.w_out);
+    archive.array(state.p);
+}
+
+backend::ForceLoop::State load_state(ArchiveReader& archive, int64_t hidden) {
+    backend::ForceLoop::State state;
+    archive.array(state.x);
+    archive.value(state.z);
+    archive.array(state.w_out);
+    archive.array(state.p);
+    const auto n = static_cast<std::size_t>(hidden);
+    if (state.x.size() != n || state.w_out.size() != n || (!state.p.empty() && state.p.size() != n * (n + 1) / 2)) {
+        throw DataError("checkpoint: force: found a network of " + std::to_string(state.x.size()) + " units, expected " +
+                        std::to_string(hidden));
+    }
+    return state;
+}
+
+}  // namespace
+
+cells::Parameters initial_rank1(const ForceOptions& options, uint64_t seed, uint64_t variant) {
+    check(options);
+    const int64_t n = options.hidden;
+    const double scale = options.gain / std::sqrt(options.density * static_cast<double>(n));
+    int64_t left = std::llround(options.density * static_cast<double>(n) * static_cast<double>(n));
+    std::vector<double> m(static_cast<std::size_t>(n * n), 0.0);
+    // Selection sampling (Knuth, TAOCP 3.4.2, algorithm S): every set of positions of this size is equally likely.
+    RandomStream random(seed, variant, Purpose::weights);
+    for (int64_t i = 0; left > 0; ++i) {
+        if (random.below(n * n - i) >= left) continue;
+        m[static_cast<std::size_t>(i)] = scale * random.normal();
+        --left;
+    }
+    std::vector<double> w_f(static_cast<std::size_t>(n));
+    RandomStream feedback(seed, variant, Purpose::feedback);
+    for (double& w : w_f) w = feedback.uniform(-1.0, 1.0);
+    cells::Parameters parameters;
+    parameters.tensors["weight_hh_l0"] = std::move(m);
+    parameters.tensors["weight_fb"] = std::move(w_f);
+    parameters.tensors["weight_out"] = std::vector<double>(static_cast<std::size_t>(n), 0.0);
+    parameters.scalars["dt"] = options.dt;
+    return parameters;
+}
+
+struct ForceTrainer::Impl {
+    const backend::Backend& backend;
+    cells::Parameters given;
+    ForceOptions options;
+    std::vector<double> period;
+    std::unique_ptr<backend::ForceLoop> loop;
+    int64_t steps = 0;
+    MeanError error{};  ///< of the epoch that the last step belongs to
+
+    cells::Shape shape() const { return {options.hidden, 0}; }
+    cells::Parameters current(const backend::ForceLoop::State& state) const {
+        cells::Parameters parameters = given;
+        parameters.tensors["weight_out"].assign(state.w_out.begin(), state.w_out.end());
+        return parameters;
+    }
+};
+
+ForceTrainer::ForceTrainer(const backend::Backend& backend, cells::Parameters parameters, const ForceOptions& options,
+                           std::vector<double> period, uint64_t seed, uint64_t variant) {
+    check(options);
+    if (period.empty()) refuse("period", "no target values", "at least one");
+    if (!all_finite(period)) refuse("period", "a target value that is not finite", "finite values");
+    parameters.scalars.try_emplace("dt", options.dt);
+    impl_ = std::make_unique<Impl>(Impl{backend, std::move(parameters), options, std::move(period), nullptr});
+    cells::complete(cells::find_cell("rank1"), impl_->shape(), impl_->given);
+    impl_->loop = backend.force_loop(impl_->shape(), impl_->given, options.alpha);
+    RandomStream random(seed, variant, Purpose::initial_state);
+    std::vector<double> x(static_cast<std::size_t>(options.hidden));
+    for (double& value : x) value = options.initial_scale * random.normal();
+    start_from(x, options.initial_scale * random.normal());
+}
+
+ForceTrainer::~ForceTrainer() = default;
+ForceTrainer::ForceTrainer(ForceTrainer&&) noexcept = default;
+
+void ForceTrainer::start_from(std::span<const double> x, double z) {
+    require(impl_->steps == 0, "force: a start asked for after the first step");
+    if (static_cast<int64_t>(x.size()) != impl_->options.hidden) {
+        throw DataError("x: found " + std::to_string(x.size()) + " values, expected " + std::to_string(impl_->options.hidden));
+    }
+    backend::ForceLoop::State state = impl_->loop->get(false);
+    state.x.assign(x.begin(), x.end());
+    state.z = z;
+    impl_->loop->set(state);
+}
+
+int64_t ForceTrainer::steps_done() const { return impl_->steps; }
+
+int64_t ForceTrainer::epochs_done() const { return impl_->steps / static_cast<int64_t>(impl_->period.size()); }
+
+void ForceTrainer::train(int64_t steps, std::span<double> output) {
+    Impl& me = *impl_;
+    for_each_part(me.period, me.steps, steps, output, [&](int64_t first, std::span<const double> target, std::span<double> z) {
+        if (first % static_cast<int64_t>(me.period.size()) == 0) me.error = {};
+        me.loop->run(first, me.options.learn_every, target, z);
+        me.error.add(target, z);
+    });
+    me.steps += steps;
+}
+
+double ForceTrainer::training_error() const { return impl_->error.value(); }
+
+bool ForceTrainer::finite() const {
+    const auto state = impl_->loop->get(false);
+    return std::isfinite(state.z) && all_finite(state.x) && all_finite(state.w_out);
+}
+
+cells::Parameters ForceTrainer::parameters() const { return impl_->current(impl_->loop->get(false)); }
+
+std::vector<double> ForceTrainer::state() const {
+    const auto state = impl_->loop->get(false);
+    return {state.x.begin(), state.x.end()};
+}
+
+double ForceTrainer::output() const { return impl_->loop->get(false).z; }
+
+void ForceTrainer::save(ArchiveWriter& archive) const {
+    archive.value(impl_->steps);
+    archive.value(impl_->error);
+    save_state(archive, impl_->loop->get());
+}
+
+void ForceTrainer::load(ArchiveReader& archive) {
+    const auto steps = archive.value<int64_t>();
+    const auto error = archive.value<MeanError>();
+    impl_->loop->set(load_state(archive, impl_->options.hidden));
+    impl_->steps = steps;
+    impl_->error = error;
+}
+
+struct ForceTrainer::Test::Impl {
+    std::vector<double> period;
+    int64_t hidden, first;  ///< first: global index of the test's first step, which fixes the phase of the target
+    std::unique_ptr<backend::ForceLoop> loop;
+    MeanError error{};
+};
+
+ForceTrainer::Test::Test(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ForceTrainer::Test::~Test() = default;
+ForceTrainer::Test::Test(Test&&) noexcept = default;
+
+ForceTrainer::Test ForceTrainer::start_test() const {
+    const backend::ForceLoop::State state = impl_->loop->get(false);
+    auto loop = impl_->backend.force_loop(impl_->shape(), impl_->current(state), impl_->options.alpha);
+    loop->set(state);
+    return Test(std::make_unique<Test::Impl>(Test::Impl{impl_->period, impl_->options.hidden, impl_->steps, std::move(loop)}));
+}
+
+void ForceTrainer::Test::run(int64_t steps, std::span<double> output) {
+    Impl& me = *impl_;
+    for_each_part(me.period, me.first + me.error.steps, steps, output,
+                  [&](int64_t first, std::span<const double> target, std::span<double> z) {
+                      me.loop->run(first, 0, target, z);
+                      me.error.add(target, z);
+                  });
+}
+
+int64_t ForceTrainer::Test::steps_done() const { return impl_->error.steps; }
+
+double ForceTrainer::Test::error() const { return impl_->error.value(); }
+
+void ForceTrainer::Test::save(ArchiveWriter& archive) const {
+    archive.value(impl_->first);
+    archive.value(impl_->error);
+    save_state(archive, impl_->loop->get());
+}
+
+void ForceTrainer::Test::load(ArchiveReader& archive) {
+    const auto first = archive.value<int64_t>();
+    const auto error = archive.value<MeanError>();
+    impl_->loop->set(load_state(archive, impl_->hidden));
+    impl_->first = first;
+    impl_->error = error;
+}
+
+}  // namespace aelle::learn
