@@ -31,7 +31,8 @@ typename C::Scalars scalars_of(const cells::Parameters& parameters) {
 /// Applies stage `Stage` unit by unit.
 ///
 /// a (slots x H, slot by slot) the pre-activations; state (blocks x H) is replaced by the stage's result;
-/// d_a (blocks x slots x H) gets ds'_b/da_k at [(b * slots + k) * H + i], d_s (blocks x blocks x H) ds'_b/ds_c at [(b * blocks + c) * H + i].
+/// d_a (blocks x slots x H) gets ds'_b/da_k at [(b * slots + k) * H + i],
+/// d_s (blocks x blocks x H) ds'_b/ds_c at [(b * blocks + c) * H + i].
 template <cells::Cell C, int Stage, class T>
 void linearise_stage(int64_t hidden, const T* a, T* state, const typename C::Scalars& scalars, T* d_a, T* d_s) {
     constexpr int slots = C::slots[Stage];

@@ -9,7 +9,7 @@
 
 namespace aelle::cpu {
 
-/// Matrices with fewer nonzeros than this share are stored sparse: below it the sparse product is faster than BLAS (perf/qr_bench).
+/// Matrices with fewer nonzeros than this share are stored sparse: below it the sparse product is faster than BLAS (perf/qr_bench.cpp).
 inline constexpr double sparse_below = 0.25;
 
 template <class T>

@@ -204,24 +204,24 @@ AELLE_BODY bool row_maxima_body(MatrixView<const T> z, T* largest) {
     return zero == T(0);
 }
 
-#define AELLE_KERNELS(NAME, BYTES, TARGET)                                                                                       \
+#define AELLE_KERNELS(NAME, BYTES, TARGET)                                                                                      \
     template <class T>                                                                                                          \
     struct NAME {                                                                                                               \
         TARGET static void sparse_vector(const Sparse<T>& a, const T* x, T* y) { sparse_vector_body<T>(a, x, y); }              \
         TARGET static void sparse_block(const Sparse<T>& a, const T* scale, MatrixView<const T> v, MatrixView<T> w, T* tile) {  \
-            sparse_block_body<T, BYTES>(a, scale, v, w, tile);                                                                         \
+            sparse_block_body<T, BYTES>(a, scale, v, w, tile);                                                                  \
         }                                                                                                                       \
         TARGET static void weighted_sum(int64_t n, int64_t count, const T* const* c, const T* const* s, T* out) {               \
             weighted_sum_body<T>(n, count, c, s, out);                                                                          \
         }                                                                                                                       \
         TARGET static void reflect(const T* v, const T* tau, int64_t ld, int64_t first, int64_t direction, int64_t count, T* c, \
                                    int64_t columns) {                                                                           \
-            reflect_body<T, BYTES>(v, tau, ld, first, direction, count, c, columns);                                                   \
+            reflect_body<T, BYTES>(v, tau, ld, first, direction, count, c, columns);                                            \
         }                                                                                                                       \
-        TARGET static T sum_of_squares(const T* x, int64_t n) { return sum_of_squares_body<T, BYTES>(x, n); }                          \
+        TARGET static T sum_of_squares(const T* x, int64_t n) { return sum_of_squares_body<T, BYTES>(x, n); }                   \
         TARGET static T largest(const T* x, int64_t n) { return largest_body<T>(x, n); }                                        \
         TARGET static bool row_maxima(MatrixView<const T> z, T* largest) { return row_maxima_body<T>(z, largest); }             \
-        static constexpr Kernels<T> table{sparse_vector, sparse_block, weighted_sum, reflect, sum_of_squares, largest,        \
+        static constexpr Kernels<T> table{sparse_vector, sparse_block, weighted_sum, reflect, sum_of_squares, largest,          \
                                           row_maxima};                                                                          \
     };
 

@@ -136,7 +136,7 @@ struct SpectrumRun<T>::Impl {
         if (averaged()) relative_errors<T>(log_r, scales, error);
         block_error = 0.0;
         if (probed && interval.automatic())
-            block_error = Precision<T>::unit * probe * inverse_norm(block, static_cast<const Matrix<T>&>(spare).view().columns(0, exponents));
+            block_error = Precision<T>::unit * probe * inverse_norm(block, columns(spare, exponents));
         for (double& x : log_r) x += static_cast<double>(exponent) * std::numbers::ln2;
         return !std::isnan(block_logdet);
     }

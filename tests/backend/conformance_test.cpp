@@ -185,8 +185,8 @@ TEST(Rank1Network, FollowsItsEquations) {
             EXPECT_NEAR(next[i], static_cast<double>(0.9L * x[i] + 0.1L * a), 1e-15) << backend->name();
             for (int64_t c = 0; c < n; ++c) {
                 const long double r = std::tanh(static_cast<long double>(x[c]));
-                const long double expected =
-                    (i == c ? 0.9L : 0.0L) + 0.1L * (static_cast<long double>(m[i * n + c]) + static_cast<long double>(fb[i]) * out[c]) * (1 - r * r);
+                const long double weight = m[i * n + c] + static_cast<long double>(fb[i]) * out[c];
+                const long double expected = (i == c ? 0.9L : 0.0L) + 0.1L * weight * (1 - r * r);
                 EXPECT_NEAR(j(i, c), static_cast<double>(expected), 1e-15);
             }
         }
