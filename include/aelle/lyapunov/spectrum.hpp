@@ -51,7 +51,7 @@ struct SpectrumOptions {
 
 struct Spectrum {
     std::vector<double> exponents;   ///< (K) descending, natural log per step; -inf where J is singular
-    std::vector<uint8_t> reliable;   ///< (K) 0 where rounding may have moved the exponent by 1e-7 (single: 1e-3) or more
+    std::vector<uint8_t> reliable;   ///< (K) 0 where rounding may have moved the exponent by more than about 1e-7 (single: 1e-3)
     double logdet_defect = 0.0;      ///< |sum of exponents - mean log|det J||; NaN when not checked
     bool finite = true;              ///< false when the trajectory or an exponent became NaN or +inf
     int64_t factorisations = 0;      ///< QR factorisations made
