@@ -42,8 +42,16 @@ list(REMOVE_DUPLICATES AELLE_BLAS_INCLUDE_DIRS)
 # Naming a folder of the compiler's own would move it in the search order and break <stdlib.h>.
 list(REMOVE_ITEM AELLE_BLAS_INCLUDE_DIRS ${CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES})
 
+# Compiled (Debian) or only headers (elsewhere).
 pkg_check_modules(TOMLPP QUIET tomlplusplus)
-aelle_need(toml++ "${TOMLPP_FOUND}")
+if(NOT TOMLPP_FOUND)
+  find_path(AELLE_TOMLPP_INCLUDE toml++/toml.h)
+  set(TOMLPP_INCLUDE_DIRS ${AELLE_TOMLPP_INCLUDE})
+  set(TOMLPP_VERSION "headers only")
+endif()
+if(NOT TOMLPP_FOUND AND NOT AELLE_TOMLPP_INCLUDE)
+  aelle_need(toml++ FALSE)
+endif()
 find_path(AELLE_CLI11_INCLUDE CLI/CLI.hpp)
 aelle_need(CLI11 "${AELLE_CLI11_INCLUDE}")
 
