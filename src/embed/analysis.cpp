@@ -1,0 +1,175 @@
+#include "aelle/embed/analysis.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "aelle/embed/classifiers.hpp"
+#include "aelle/embed/split.hpp"
+#include "prepare.hpp"
+
+namespace aelle::embed {
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+Matrix<double> columns(const Matrix<double>& from, const std::vector<int64_t>& rows) {
+    Matrix<double> chosen(from.rows(), static_cast<int64_t>(rows.size()));
+    for (std::size_t j = 0; j < rows.size(); ++j) std::copy_n(from.column(rows[j]), from.rows(), chosen.column(static_cast<int64_t>(j)));
+    return chosen;
+}
+
+template <class To, class From>
+Matrix<To> converted(const Matrix<From>& from) {
+    Matrix<To> to(from.rows(), from.cols());
+    std::transform(from.data(), from.data() + from.size(), to.data(), [](From x) { return static_cast<To>(x); });
+    return to;
+}
+
+struct Samples {
+    Matrix<float> spectra;
+    std::vector<float> target;
+};
+
+Samples samples_of(const Features& f, const std::vector<int64_t>& rows) {
+    Samples samples{converted<float>(columns(f.transformed, rows)), {}};
+    for (const int64_t row : rows) samples.target.push_back(static_cast<float>(f.target[static_cast<std::size_t>(f.variant_of(row))]));
+    return samples;
+}
+
+/// Validation rows of the fitted epochs; training rows where there are none, so that curves and `keep_best` stay defined.
+std::vector<int64_t> validation_rows(const Features& f) {
+    std::vector<int64_t> rows;
+    for (const int64_t row : f.boundary_rows()) {
+        if (f.part[static_cast<std::size_t>(f.variant_of(row))] == Part::validation) rows.push_back(row);
+    }
+    return rows.empty() ? f.training_rows() : rows;
+}
+
+Features start_features(const AnalysisInput& input, const AnalysisOptions& options, const Prepared& data, std::vector<int8_t> part) {
+    Features f;
+    f.options = &options;
+    f.variants = static_cast<int64_t>(input.variant.size());
+    f.epochs = static_cast<int64_t>(input.epochs.size());
+    f.part = std::move(part);
+    f.usable = data.usable;
+    f.label = data.label;
+    f.init = input.init;
+    f.mean = data.mean;
+    f.maximum = data.maximum;
+    f.deviation = data.deviation;
+    f.spectrum = data.spectrum;
+    return f;
+}
+
+void fit_scalings(const AnalysisOptions& options, const Prepared& data, Features& f, FittedModel& model) {
+    const std::vector<int64_t> rows = f.training_rows();
+    if (rows.size() < 2) {
+        throw DataError("analysis: found " + std::to_string(rows.size()) + " finite training spectra at the fitted epochs, expected at least 2");
+    }
+    model.spectrum_scaler = {options.transform, options.transform_scale, 0.0, 1.0};
+    model.target_scaler = {options.target, options.loss_cap, 0.0, 1.0};
+    if (options.standardise) {
+        std::vector<double> losses;
+        for (const int64_t row : rows) losses.push_back(data.loss[static_cast<std::size_t>(f.variant_of(row))]);
+        const Matrix<double> training = columns(f.spectrum, rows);
+        model.spectrum_scaler.fit(training.view());
+        model.target_scaler.fit(losses);
+    }
+    f.transformed = model.spectrum_scaler.apply(std::as_const(f.spectrum).view());
+    for (const double loss : data.loss) f.target.push_back(model.target_scaler.apply(loss));
+}
+
+/// Autoencoder and both PCAs from training networks; where every spectrum lies in them.
+void embed_spectra(const AnalysisInput& input, const AnalysisOptions& options, int64_t repeat, Features& f, FittedModel& model) {
+    const std::vector<int64_t> rows = f.training_rows();
+    const Samples training = samples_of(f, rows);
+    const Samples validation = samples_of(f, validation_rows(f));
+    model.autoencoder = train_autoencoder(training.spectra.view(), training.target, validation.spectra.view(), validation.target,
+                                          options.autoencoder, input.seed, repeat);
+    const Autoencoder<float>& net = model.autoencoder.net;
+    const Matrix<float> spectra = converted<float>(f.transformed);
+    const Matrix<float> single = net.encode(spectra.view());
+    const Matrix<double> latent = converted<double>(single);
+    const Matrix<double> training_latent = columns(latent, rows);
+    model.pca = fit_pca(training_latent.view());
+    f.aelle_pc = model.pca.project(latent.view(), latent.rows());
+    for (const float prediction : net.predict(single.view())) f.predicted_loss.push_back(model.target_scaler.invert(prediction));
+
+    const Matrix<double>& baseline = f.baseline();
+    const Matrix<double> training_baseline = columns(baseline, rows);
+    model.le_pca = fit_pca(training_baseline.view());
+    f.le_pc = model.le_pca.project(baseline.view(), std::min(baseline.rows(), std::max<int64_t>(2, options.regression_components)));
+
+    const auto fill = [&](std::vector<double>& to, const Matrix<double>& from, int64_t count) {
+        for (int64_t row = 0; row < f.rows(); ++row) {
+            const bool usable = f.usable[static_cast<std::size_t>(row)];
+            for (int64_t i = 0; i < count; ++i) to.push_back(!usable ? nan : i < from.rows() ? from(i, row) : 0.0);
+        }
+    };
+    fill(model.latent, latent, latent.rows());
+    fill(model.pc, f.aelle_pc, latent.rows());
+    fill(model.le_pc, f.le_pc, 2);
+    for (std::size_t i = 0; i < f.usable.size(); ++i) model.predicted_loss.push_back(f.usable[i] ? f.predicted_loss[i] : nan);
+}
+
+}  // namespace
+
+void check_input(const AnalysisInput& input, const AnalysisOptions& options) {
+    check_options(options);
+    const Prepared data = prepare(input, options);
+    split_networks(data.usable_variant, input.seed, 0, options.train_fraction, options.validation_fraction);
+}
+
+RepeatResult analyze_repeat(const AnalysisInput& input, const AnalysisOptions& options, int64_t repeat) {
+    check_options(options);
+    const Prepared data = prepare(input, options);
+    RepeatResult result;
+    result.repeat = repeat;
+    result.split = split_networks(data.usable_variant, input.seed, repeat, options.train_fraction, options.validation_fraction);
+    Features f = start_features(input, options, data, result.split);
+    FittedModel model;
+    fit_scalings(options, data, f, model);
+    embed_spectra(input, options, repeat, f, model);
+    for (const Classifier& classifier : classifiers(options)) {
+        const Judgement judgement = classifier.judge(f);
+        for (std::size_t i = 0; i < f.usable.size(); ++i) {
+            result.score.push_back(f.usable[i] ? judgement.score[i] : nan);
+            result.positive.push_back(f.usable[i] ? static_cast<int8_t>(judgement.positive[i]) : int8_t{-1});
+        }
+        result.boundary.insert(result.boundary.end(), judgement.boundary.begin(), judgement.boundary.end());
+        result.side.insert(result.side.end(), judgement.side.begin(), judgement.side.end());
+    }
+    if (repeat == 0) result.model = std::move(model);
+    return result;
+}
+
+Analysis assemble(const AnalysisInput& input, const AnalysisOptions& options, std::vector<RepeatResult> repeats) {
+    std::sort(repeats.begin(), repeats.end(), [](const RepeatResult& a, const RepeatResult& b) { return a.repeat < b.repeat; });
+    require(static_cast<int64_t>(repeats.size()) == options.repeats, "as many results as repeats");
+    for (std::size_t r = 0; r < repeats.size(); ++r) require(repeats[r].repeat == static_cast<int64_t>(r), "each repeat once");
+    require(repeats.front().model.has_value(), "repeat 0 has its model");
+
+    Prepared data = prepare(input, options);
+    Analysis analysis;
+    for (const Classifier& classifier : classifiers(options)) analysis.classifier.push_back(classifier.name);
+    analysis.median_loss = data.median_loss;
+    analysis.threshold = data.threshold;
+    analysis.length = data.spectrum.rows();
+    analysis.clipped = data.clipped;
+    analysis.diverged = std::count(input.status.begin(), input.status.end(), "diverged");
+    analysis.failed = std::count(input.status.begin(), input.status.end(), "failed");
+    analysis.left_out = std::count(data.usable_variant.begin(), data.usable_variant.end(), uint8_t{0});
+    analysis.left_out_spectra = std::count(data.usable.begin(), data.usable.end(), uint8_t{0});
+    analysis.loss = std::move(data.loss);
+    analysis.label = std::move(data.label);
+    analysis.usable = std::move(data.usable);
+    analysis.mean = std::move(data.mean);
+    analysis.maximum = std::move(data.maximum);
+    analysis.deviation = std::move(data.deviation);
+    analysis.kaplan_yorke = std::move(data.kaplan_yorke);
+    analysis.repeats = std::move(repeats);
+    return analysis;
+}
+
+}  // namespace aelle::embed

@@ -1,0 +1,100 @@
+// Repeats as bytes, to travel between ranks.
+
+#include "aelle/embed/analysis.hpp"
+
+namespace aelle::embed {
+namespace {
+
+void save(ArchiveWriter& archive, const Pca& pca) {
+    archive.array(pca.mean);
+    archive.array(pca.variance);
+    for (int64_t j = 0; j < pca.axes.cols(); ++j) {
+        for (int64_t i = 0; i < pca.axes.rows(); ++i) archive.value(pca.axes(i, j));
+    }
+}
+
+void load(ArchiveReader& archive, Pca& pca) {
+    archive.array(pca.mean);
+    archive.array(pca.variance);
+    const auto size = static_cast<int64_t>(pca.mean.size());
+    pca.axes = Matrix<double>(size, size);
+    for (int64_t j = 0; j < size; ++j) {
+        for (int64_t i = 0; i < size; ++i) archive.value(pca.axes(i, j));
+    }
+}
+
+void save(ArchiveWriter& archive, const TrainedAutoencoder& trained) {
+    const auto& layers = trained.net.layers();
+    std::vector<int64_t> hidden;
+    for (int64_t l = 0; l < trained.net.latent_layer(); ++l) hidden.push_back(layers[static_cast<std::size_t>(l)].outputs);
+    archive.value(trained.net.input());
+    archive.array(hidden);
+    archive.value(trained.net.latent());
+    archive.array(trained.net.parameters());
+    archive.value(trained.step);
+    archive.array(trained.curve.step);
+    archive.array(trained.curve.reconstruction_train);
+    archive.array(trained.curve.reconstruction_validation);
+    archive.array(trained.curve.prediction_train);
+    archive.array(trained.curve.prediction_validation);
+}
+
+void load(ArchiveReader& archive, TrainedAutoencoder& trained) {
+    const auto input = archive.value<int64_t>();
+    std::vector<int64_t> hidden;
+    archive.array(hidden);
+    const auto latent = archive.value<int64_t>();
+    trained.net = Autoencoder<float>(input, hidden, latent);
+    archive.array(trained.net.parameters());
+    archive.value(trained.step);
+    archive.array(trained.curve.step);
+    archive.array(trained.curve.reconstruction_train);
+    archive.array(trained.curve.reconstruction_validation);
+    archive.array(trained.curve.prediction_train);
+    archive.array(trained.curve.prediction_validation);
+}
+
+}  // namespace
+
+void RepeatResult::save(ArchiveWriter& archive) const {
+    archive.value(repeat);
+    archive.array(split);
+    archive.array(score);
+    archive.array(positive);
+    archive.array(boundary);
+    archive.array(side);
+    archive.value(static_cast<uint8_t>(model.has_value()));
+    if (!model) return;
+    archive.value(model->spectrum_scaler);
+    archive.value(model->target_scaler);
+    embed::save(archive, model->autoencoder);
+    embed::save(archive, model->pca);
+    embed::save(archive, model->le_pca);
+    archive.array(model->latent);
+    archive.array(model->pc);
+    archive.array(model->predicted_loss);
+    archive.array(model->le_pc);
+}
+
+void RepeatResult::load(ArchiveReader& archive) {
+    archive.value(repeat);
+    archive.array(split);
+    archive.array(score);
+    archive.array(positive);
+    archive.array(boundary);
+    archive.array(side);
+    model.reset();
+    if (archive.value<uint8_t>() == 0) return;
+    model.emplace();
+    archive.value(model->spectrum_scaler);
+    archive.value(model->target_scaler);
+    embed::load(archive, model->autoencoder);
+    embed::load(archive, model->pca);
+    embed::load(archive, model->le_pca);
+    archive.array(model->latent);
+    archive.array(model->pc);
+    archive.array(model->predicted_loss);
+    archive.array(model->le_pc);
+}
+
+}  // namespace aelle::embed
