@@ -1,0 +1,125 @@
+#include "analysis.hpp"
+
+#include "aelle/embed/analysis_file.hpp"
+#include "aelle/report/report.hpp"
+#include "aelle/report/tables.hpp"
+#include "aelle/study/merge.hpp"
+
+namespace aelle::app {
+namespace {
+
+template <class E>
+void read_choice(study::TomlTable& table, const std::string& key, E& value) {
+    value = embed::from_name<E>(table.choice(key, embed::name_of(value), embed::all_names<E>()));
+}
+
+void read_autoencoder(study::TomlTable& table, embed::AutoencoderOptions& options) {
+    options.hidden = table.integers("hidden", options.hidden, 1, 65536);
+    options.latent = table.integer("latent", options.latent, 1, 65536);
+    options.dropout = table.real("dropout", options.dropout, 0.0, 0.99);
+    options.output_dropout = table.boolean("output_dropout", options.output_dropout);
+    options.alpha = table.reals("alpha", options.alpha, 0.0, 1e9);
+    options.reconstruction_norm = static_cast<int>(table.integer("reconstruction_norm", options.reconstruction_norm, 1, 2));
+    options.prediction_norm = static_cast<int>(table.integer("prediction_norm", options.prediction_norm, 1, 2));
+    options.steps = table.integer("steps", options.steps, 1, 1'000'000'000);
+    options.batch = table.integer("batch", options.batch, 1, 1'000'000);
+    options.reshuffle = table.boolean("reshuffle", options.reshuffle);
+    options.learning_rate = table.real("learning_rate", options.learning_rate, 1e-12, 1e3);
+    options.keep_best = table.boolean("keep_best", options.keep_best);
+    options.curve_points = table.integer("curve_points", options.curve_points, 1, 1'000'000);
+}
+
+embed::AnalysisInput analysis_input(const study::StudyData& data) {
+    embed::AnalysisInput input;
+    input.seed = data.seed;
+    input.epochs = data.epochs;
+    input.variant = data.variant;
+    input.cell = data.cell;
+    input.hidden = data.hidden;
+    input.init = data.init;
+    input.status = data.status;
+    input.loss_final = data.loss_final;
+    input.loss_best = data.loss_best;
+    input.dimension = data.dimension;
+    input.largest_dimension = data.largest_dimension;
+    input.exponents = data.exponents;
+    return input;
+}
+
+/// This rank's repeats; at rank 0 all of them.
+std::vector<embed::RepeatResult> all_repeats(Session& session, const embed::AnalysisInput& input, const embed::AnalysisOptions& options) {
+    std::vector<ArchiveWriter> archives(static_cast<std::size_t>(options.repeats));
+    session.share(options.repeats, "repeats of the analysis", [&](int64_t repeat) {
+        embed::analyze_repeat(input, options, repeat).save(archives[static_cast<std::size_t>(repeat)]);
+    });
+    ArchiveWriter mine;
+    for (const ArchiveWriter& archive : archives) mine.array(archive.bytes());
+    std::vector<embed::RepeatResult> repeats;
+    for (const auto& bytes : session.comm().gather(mine.bytes())) {
+        ArchiveReader reader(bytes);
+        while (!reader.empty()) {
+            std::vector<std::byte> one;
+            reader.array(one);
+            if (one.empty()) continue;  // another rank's
+            ArchiveReader repeat(one);
+            repeats.emplace_back().load(repeat);
+        }
+    }
+    return repeats;
+}
+
+}  // namespace
+
+embed::AnalysisOptions read_analysis_options(study::TomlTable table, const embed::AnalysisOptions& defaults) {
+    embed::AnalysisOptions options = defaults;
+    options.repeats = table.integer("repeats", options.repeats, 1, 100'000);
+    options.train_fraction = table.real("train_fraction", options.train_fraction, 0.01, 0.98);
+    options.validation_fraction = table.real("validation_fraction", options.validation_fraction, 0.01, 0.98);
+    options.length = table.integer("length", options.length, 0, 1'000'000);
+    read_choice(table, "interpolation", options.interpolation);
+    options.floor = table.real("floor", options.floor, -1e300, 0.0);
+    read_choice(table, "transform", options.transform);
+    options.transform_scale = table.real("transform_scale", options.transform_scale, 1e-12, 1e12);
+    options.standardise = table.boolean("standardise", options.standardise);
+    read_choice(table, "loss", options.loss);
+    if (table.has("threshold")) options.threshold = table.real("threshold", std::nullopt, -1e300, 1e300);
+    read_choice(table, "target", options.target);
+    options.loss_cap = table.real("loss_cap", options.loss_cap, 1e-300, 1e300);
+    read_autoencoder(table, options.autoencoder);
+    read_choice(table, "fit", options.fit);
+    read_choice(table, "boundaries", options.boundaries);
+    read_choice(table, "boundary_set", options.boundary_set);
+    read_choice(table, "baseline", options.baseline);
+    read_choice(table, "regressand", options.regressand);
+    options.ridge = table.real("ridge", options.ridge, 0.0, 1e12);
+    options.regression_components = table.integer("regression_components", options.regression_components, 1, 1'000'000);
+    if (table.has("init_centre")) options.init_centre = table.real("init_centre", std::nullopt, -1e300, 1e300);
+    embed::check_options(options);
+    return options;
+}
+
+void analyze_folder(Session& session, const study::StudyFolder& folder, const embed::AnalysisOptions& options) {
+    session.at_rank_0([&] { embed::check_input(analysis_input(study::read_study(folder.study_file())), options); });
+    const embed::AnalysisInput input = analysis_input(study::read_study(folder.study_file()));
+    std::vector<embed::RepeatResult> repeats = all_repeats(session, input, options);
+    session.at_rank_0([&] {
+        const embed::Analysis analysis = embed::assemble(input, options, std::move(repeats));
+        embed::write_analysis(folder.analysis_file(), input, options, analysis);
+        session.console().note("wrote " + folder.analysis_file().string());
+        print_tables(session, folder);
+    });
+}
+
+void print_tables(Session& session, const study::StudyFolder& folder) {
+    const report::Tables tables = report::write_tables(folder.root());
+    session.console().result(tables.text);
+    for (const auto& file : tables.files) session.console().detail("wrote " + file.string());
+}
+
+void report_folder(Session& session, const study::StudyFolder& folder) {
+    const report::Report report = report::write_report(folder.root());
+    for (const std::string& note : report.notes) session.console().note(note);
+    session.console().result("report: " + report.path.string());
+}
+
+}  // namespace aelle::app

@@ -1,0 +1,41 @@
+#pragma once
+/// Options that all subcommands share, and how they read their values.
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "aelle/backend/backend.hpp"
+#include "aelle/study/comm.hpp"
+
+namespace aelle::app {
+
+struct CommonOptions {
+    int threads = 0;  ///< 0: the cores this process may use, divided among the ranks that share them
+    backend::Device device = backend::Device::automatic;
+    std::filesystem::path data;
+    std::optional<double> time_limit;  ///< seconds
+    bool quiet = false;
+    bool verbose = false;
+};
+
+/// Adds --threads, --device, --data, --time-limit, --quiet and --verbose.
+void add_common_options(CLI::App& command, CommonOptions& options);
+
+/// SECONDS or [D-]HH:MM:SS; UsageError otherwise.
+double parse_time_limit(const std::string& text);
+
+/// "NAME=VALUE" pairs; UsageError names the pair.
+std::map<std::string, double, std::less<>> parse_params(const std::vector<std::string>& pairs);
+
+/// Cores in this process's affinity mask.
+int available_cores();
+
+/// The number of threads to use at this rank.
+int choose_threads(const CommonOptions& options, const study::Comm& comm);
+
+}  // namespace aelle::app

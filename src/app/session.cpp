@@ -1,0 +1,129 @@
+#include "session.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace aelle::app {
+namespace {
+
+void print_error(const std::string& message) { std::fprintf(stderr, "aelle: %s\n", message.c_str()); }
+
+}  // namespace
+
+Session::Session(const CommonOptions& options)
+    : comm_(study::start_comm()),
+      deadline_(options.time_limit),
+      console_(comm_->rank() == 0, options.quiet, options.verbose),
+      threads_(choose_threads(options, *comm_)) {
+    study::install_stop_handlers();
+    at_rank_0([&] { choice_ = backend::choose(options.device); });
+    if (!first()) choice_ = backend::choose(options.device);
+    const int cores = available_cores();
+    if (first() && threads_ * comm_->ranks_sharing_cores() > cores && options.threads > 0) {
+        console_.warning(std::to_string(threads_) + " threads for each of " + std::to_string(comm_->ranks_sharing_cores()) +
+                         " ranks on " + std::to_string(cores) + " cores: more threads than cores make small networks slower");
+    }
+}
+
+void Session::at_rank_0(const std::function<void()>& work) {
+    std::exception_ptr failure;
+    auto status = ExitStatus::ok;
+    if (first()) {
+        try {
+            work();
+        } catch (const Error& error) {
+            failure = std::current_exception();
+            status = error.status();
+        } catch (const std::exception&) {
+            failure = std::current_exception();
+            status = ExitStatus::internal;
+        }
+    }
+    status = static_cast<ExitStatus>(comm_->broadcast(static_cast<int64_t>(status)));
+    if (failure) std::rethrow_exception(failure);
+    if (status != ExitStatus::ok) throw SilentExit{status};
+}
+
+void Session::check_stop() const {
+    if (study::stop_signal() != 0) throw Interrupted("stopped by " + study::signal_name(study::stop_signal()));
+    if (deadline_.passed()) throw Interrupted("stopped at the time limit");
+}
+
+void Session::share(int64_t count, const std::string& what, const std::function<void(int64_t)>& work) {
+    using Clock = std::chrono::steady_clock;
+    const auto start = Clock::now();
+    std::vector<int64_t> mine;
+    for (int64_t i = comm_->rank(); i < count; i += comm_->size()) mine.push_back(i);
+    std::atomic<std::size_t> next{0}, done{0}, running{0};
+    std::atomic<bool> failed{false};
+    std::mutex mutex;
+    std::exception_ptr failure;
+    std::vector<std::jthread> workers;
+    for (int t = 0; t < threads_; ++t) {
+        workers.emplace_back([&] {
+            for (std::size_t i = next++; i < mine.size() && !failed; i = next++) {
+                ++running;
+                try {
+                    work(mine[i]);
+                    ++done;
+                } catch (...) {
+                    const std::lock_guard lock(mutex);
+                    if (!failure) failure = std::current_exception();
+                    failed = true;
+                }
+                --running;
+            }
+        });
+    }
+    std::optional<Clock::time_point> stop_seen;
+    while (done < mine.size() && !failed) {
+        if (!stop_seen && (study::stop_signal() != 0 || deadline_.passed())) {
+            stop_seen = Clock::now();
+            next = mine.size();  // nothing new is started
+        }
+        // Items hold nothing worth saving, so one that takes too long is abandoned.
+        if (stop_seen && Clock::now() - *stop_seen > std::chrono::seconds(3)) comm_->abort(static_cast<int>(ExitStatus::interrupted));
+        if (stop_seen && running == 0) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        const auto finished = static_cast<int64_t>(done.load());
+        console_.progress(what, finished, static_cast<int64_t>(mine.size()), finished,
+                          std::chrono::duration<double>(Clock::now() - start).count());
+    }
+    workers.clear();
+    console_.end_progress();
+    if (failure) std::rethrow_exception(failure);
+    if (done < mine.size()) check_stop();
+}
+
+int run_command(const CommonOptions& options, const std::function<void(Session&)>& body) {
+    std::unique_ptr<Session> session;
+    const auto fail = [&](const std::string& message, ExitStatus status) {
+        if (session) session->console().end_progress();
+        print_error(message);
+        // The other ranks may wait for this one for ever.
+        if (session && session->comm().size() > 1) session->comm().abort(static_cast<int>(status));
+        return static_cast<int>(status);
+    };
+    try {
+        session = std::make_unique<Session>(options);
+        body(*session);
+        return static_cast<int>(ExitStatus::ok);
+    } catch (const SilentExit& exit) {
+        return static_cast<int>(exit.status);
+    } catch (const Error& error) {
+        return fail(error.what(), error.status());
+    } catch (const std::bad_alloc&) {
+        return fail("out of memory: use fewer --threads or a smaller study", ExitStatus::internal);
+    } catch (const std::exception& error) {
+        return fail(std::string("internal error: ") + error.what(), ExitStatus::internal);
+    }
+}
+
+}  // namespace aelle::app

@@ -1,0 +1,98 @@
+// Exit statuses and messages of the command line, without long work.
+#include "program.hpp"
+
+namespace aelle::test {
+namespace {
+
+using CommandLine = ProgramTest;
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST_F(CommandLine, HelpAndVersionWorkEverywhere) {
+    EXPECT_EQ(aelle({"--help"}).status, 0);
+    EXPECT_TRUE(contains(aelle({"--version"}).out, "aelle 0."));
+    for (const char* command : {"run", "analyze", "report", "status", "spectrum", "train", "info"}) {
+        const Outcome outcome = aelle({command, "--help"});
+        EXPECT_EQ(outcome.status, 0) << command;
+        EXPECT_TRUE(contains(outcome.out, "--time-limit")) << command;
+    }
+}
+
+TEST_F(CommandLine, WrongUsageIs64) {
+    EXPECT_EQ(aelle({}).status, 64);
+    EXPECT_EQ(aelle({"rum"}).status, 64);
+    EXPECT_EQ(aelle({"run"}).status, 64);
+    EXPECT_EQ(aelle({"run", "x.toml", "--thread", "2"}).status, 64);
+    EXPECT_EQ(aelle({"run", "x.toml", "--threads", "0"}).status, 64);
+    EXPECT_EQ(aelle({"run", "x.toml", "--time-limit", "1:2"}).status, 64);
+    EXPECT_EQ(aelle({"run", "x.toml", "--device", "tpu"}).status, 64);
+    EXPECT_EQ(aelle({"spectrum", "--cell", "rank1"}).status, 64);
+    EXPECT_EQ(aelle({"spectrum", "--cell", "rank1", "--weights", "w", "--inputs", "x", "-o", "o", "--interval", "often"}).status, 64);
+}
+
+TEST_F(CommandLine, MissingInputIs66AndNamed) {
+    const Outcome outcome = aelle({"run", "absent.toml"});
+    EXPECT_EQ(outcome.status, 66);
+    EXPECT_TRUE(contains(outcome.err, "absent.toml")) << outcome.err;
+    EXPECT_EQ(aelle({"analyze", scratch_ / "nowhere"}).status, 66);
+    EXPECT_EQ(aelle({"report", scratch_ / "nowhere"}).status, 66);
+    EXPECT_EQ(aelle({"status", scratch_ / "nowhere"}).status, 66);
+}
+
+TEST_F(CommandLine, BadStudyFilesAre65WithPlaceAndKey) {
+    const std::string tiny = source / "runs" / "tiny.toml";
+    const auto refuse = [&](const std::string& set, const std::string& expected) {
+        const Outcome outcome = aelle({"run", tiny, "-o", scratch_ / "o", "--set", set});
+        EXPECT_EQ(outcome.status, 65) << set;
+        EXPECT_TRUE(contains(outcome.err, expected)) << outcome.err;
+    };
+    refuse("variants.hidden=[-5]", "found -5");
+    refuse("variants.count=0", "found 0");
+    refuse("variants.count=1000000000", "found 1000000000");
+    refuse("variants.init_values=[nan]", "found nan");
+    refuse("variants.hiden=[5]", "did you mean 'hidden'?");
+    refuse("analysis.repeat=5", "did you mean 'repeats'?");
+    refuse("analysis.repeats=0", "analysis.repeats: found 0");
+    EXPECT_FALSE(fs::exists(scratch_ / "o"));
+    std::ofstream(scratch_ / "broken.toml") << "[study\nname=3";
+    const Outcome broken = aelle({"run", scratch_ / "broken.toml"});
+    EXPECT_EQ(broken.status, 65);
+    EXPECT_TRUE(contains(broken.err, "broken.toml:1:")) << broken.err;
+}
+
+TEST_F(CommandLine, EveryStudyFilePassesItsDryRun) {
+    for (const auto& entry : fs::directory_iterator(source / "runs")) {
+        if (entry.path().extension() != ".toml") continue;
+        const Outcome outcome = aelle({"run", entry.path(), "-o", scratch_ / "o", "--dry-run"});
+        EXPECT_EQ(outcome.status, 0) << entry.path() << outcome.err;
+        EXPECT_TRUE(contains(outcome.out, "floating-point operations")) << outcome.out;
+    }
+    EXPECT_FALSE(fs::exists(scratch_ / "o"));
+}
+
+TEST_F(CommandLine, OutputThatCannotBeCreatedIs73) {
+    const std::string tiny = source / "runs" / "tiny.toml";
+    std::ofstream(scratch_ / "file") << "in the way";
+    const Outcome outcome = aelle({"run", tiny, "-o", scratch_ / "file"});
+    EXPECT_EQ(outcome.status, 73);
+    EXPECT_TRUE(contains(outcome.err, "file")) << outcome.err;
+    EXPECT_EQ(aelle({"run", tiny, "-o", scratch_ / "file" / "below"}).status, 73);
+    fs::create_directories(scratch_ / "full");
+    std::ofstream(scratch_ / "full" / "something") << "x";
+    EXPECT_EQ(aelle({"run", tiny, "-o", scratch_ / "full", "--fresh"}).status, 73);
+}
+
+TEST_F(CommandLine, AGpuThatIsNotThereIs65) {
+    const Outcome outcome = aelle({"info", "--device", "cuda"});
+    EXPECT_EQ(outcome.status, 65);
+    EXPECT_TRUE(contains(outcome.err, "CUDA") || contains(outcome.err, "cuda")) << outcome.err;
+}
+
+TEST_F(CommandLine, InfoNamesLibrariesAndThreads) {
+    const Outcome outcome = aelle({"info"});
+    EXPECT_EQ(outcome.status, 0);
+    for (const char* word : {"version", "BLAS", "MPI", "HDF5", "threads", "GPU", "rank1"}) EXPECT_TRUE(contains(outcome.out, word)) << word;
+}
+
+}  // namespace
+}  // namespace aelle::test
