@@ -1,0 +1,88 @@
+#pragma once
+/// What the report needs of study.h5 and analysis.h5, read once and checked against each other.
+///
+/// Letters: V variants, E spectrum epochs, R repeats (random splits), C classifiers, K exponents, d latent dimensions. Arrays are row-major as in
+/// the files. Members under "optional" are empty where the file lacks the dataset: figures that need them are then left out.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace aelle::report {
+
+/// Signals of the best, the median and the worst variant (group `example` of the signal task).
+struct Examples {
+    std::vector<int64_t> variant;         ///< (n), n at most 3
+    std::vector<double> loss;             ///< (n)
+    std::vector<double> time;             ///< (S), time constants
+    std::vector<double> target, output;   ///< (n, S)
+};
+
+/// One curve of the autoencoder's training, with its steps.
+struct LearningCurve {
+    std::string name;                     ///< "reconstruction_train", ...
+    std::vector<double> value;
+};
+
+struct Results {
+    std::filesystem::path folder;
+
+    // study.h5
+    std::string name, task, text, version, device, cells, init_name, loss_name;
+    int64_t seed = 0;
+    std::vector<int64_t> variant, hidden, variant_seed;  ///< (V)
+    std::vector<std::string> cell, status;               ///< (V)
+    std::vector<double> init;                            ///< (V)
+    std::vector<int64_t> epoch;                          ///< (E)
+
+    // analysis.h5
+    std::vector<std::string> classifier;                 ///< (C)
+    std::vector<double> loss;                            ///< (V) the loss that defines the label
+    std::vector<int64_t> label;                          ///< (V) 1 = high accuracy
+    std::vector<int64_t> split;                          ///< (R, V) 0 training, 1 validation, 2 test, -1 left out
+    std::vector<int64_t> positive;                       ///< (C, R, V, E) 1 called good, 0 called bad, -1 spectrum left out
+    std::vector<double> boundary;                        ///< (C, R, E)
+    std::vector<int64_t> side;                           ///< (C, R, E) good is above the boundary (1), at or below it (-1), or there is none (0)
+    double threshold = 0.0;                              ///< loss below it = high accuracy
+    int64_t diverged = 0, left_out = 0;                  ///< variants
+    int64_t clipped = 0;                                 ///< exponents raised to the floor
+
+    // optional, study.h5
+    Examples examples;
+    std::vector<double> exponents;                       ///< (V, E, K), NaN beyond a variant's dimension
+    int64_t exponent_count = 0;                          ///< K
+
+    // optional, analysis.h5; models of repeat 0
+    std::vector<double> pc;                              ///< (V, E, d)
+    int64_t latent = 0;                                  ///< d
+    std::vector<double> predicted_loss;                  ///< (V, E)
+    std::vector<double> statistic_mean, statistic_max, statistic_std;  ///< (V, E)
+    std::vector<double> curve_step;
+    std::vector<LearningCurve> curves;
+
+    int64_t variants() const { return static_cast<int64_t>(variant.size()); }
+    int64_t epochs() const { return static_cast<int64_t>(epoch.size()); }
+    int64_t repeats = 0;
+    int64_t classifiers() const { return static_cast<int64_t>(classifier.size()); }
+
+    int64_t call(int64_t c, int64_t r, int64_t v, int64_t e) const {
+        return positive[static_cast<std::size_t>(((c * repeats + r) * variants() + v) * epochs() + e)];
+    }
+    /// Index into `boundary` and `side`.
+    std::size_t at(int64_t c, int64_t r, int64_t e) const { return static_cast<std::size_t>((c * repeats + r) * epochs() + e); }
+    int64_t split_of(int64_t r, int64_t v) const { return split[static_cast<std::size_t>(r * variants() + v)]; }
+    bool is_good(int64_t v) const { return label[static_cast<std::size_t>(v)] == 1; }
+    /// A test variant of repeat r with a spectrum at epoch index e.
+    bool is_tested(int64_t r, int64_t v, int64_t e) const { return split_of(r, v) == 2 && classifiers() > 0 && call(0, r, v, e) >= 0; }
+    /// Principal component `k` (0 first) of variant v at epoch index e; NaN where there is none.
+    double component(int64_t v, int64_t e, int64_t k) const;
+    /// Index of a classifier, -1 when the analysis has none of that name.
+    int64_t find_classifier(const std::string& wanted) const;
+};
+
+/// Reads DIR/study.h5 and DIR/analysis.h5. MissingInput when one is absent; DataError naming file and dataset when something required is
+/// missing, of another shape, or when the files do not belong together.
+Results read_results(const std::filesystem::path& folder);
+
+}  // namespace aelle::report

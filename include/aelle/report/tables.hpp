@@ -1,0 +1,79 @@
+#pragma once
+/// Tables of classifiers and variants: numbers first, then CSV files and text for a terminal.
+///
+/// Scores are of test variants only. With tp, fp, fn, tn counted on them: precision = tp / (tp + fp), recall = tp / (tp + fn),
+/// F1 = 2 tp / (2 tp + fp + fn), accuracy = (tp + tn) / n; where the denominator is zero, NaN in a repeat's own row and 0 in every mean.
+///
+/// Intervals are percentile bootstrap intervals over networks (95 %): variants are drawn with replacement `bootstrap_draws` times, and every
+/// score is taken anew on the test variants drawn, models and splits fixed. A draw for all repeats gives the mean over repeats, so that
+/// the interval of the mean respects that splits share networks. They hold the uncertainty from which networks were sampled, not that of
+/// training the classifiers anew.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "aelle/report/results.hpp"
+
+namespace aelle::report {
+
+inline constexpr int64_t bootstrap_draws = 1000;
+inline constexpr int64_t all_repeats = -1;
+
+/// One classifier at one epoch on the test variants of one repeat; or of all repeats: counts summed, scores averaged,
+/// boundary NaN.
+struct ScoreRow {
+    int64_t classifier = 0;  ///< index
+    int64_t epoch = 0;       ///< index
+    int64_t repeat = all_repeats;
+    int64_t n = 0, tp = 0, fp = 0, fn = 0;
+    double precision = 0, recall = 0, f1 = 0, f1_low = 0, f1_high = 0, accuracy = 0, boundary = 0;
+};
+
+/// Mean and sample standard deviation over repeats (NaN for one repeat).
+struct Spread {
+    double mean = 0, deviation = 0;
+};
+
+Spread spread_of(const std::vector<double>& values);
+
+struct Summary {
+    int64_t classifier = 0, epoch = 0;  ///< indices
+    Spread f1, precision, recall, accuracy;
+    double f1_low = 0, f1_high = 0;     ///< 95 % interval of the mean
+    std::vector<double> f1_of_repeat;   ///< (R)
+};
+
+struct Scores {
+    std::vector<ScoreRow> rows;         ///< by classifier, epoch, repeat; `all` after the last repeat
+    std::vector<Summary> summary;       ///< by classifier, epoch
+    int64_t undefined = 0;              ///< scores of repeats with denominator zero
+};
+
+Scores score_classifiers(const Results& results);
+
+/// Summaries at one epoch index, best mean F1 first; ties in the order of the analysis.
+std::vector<Summary> ranked(const Scores& scores, int64_t epoch);
+
+/// CSV texts; reals with 17 digits, empty where undefined.
+std::string classifiers_csv(const Results& results, const Scores& scores);
+std::string summary_csv(const Results& results, const Scores& scores);
+std::string variants_csv(const Results& results);
+
+/// Aligned columns for a terminal: every classifier at the last epoch, the other epochs beside it, and what can be said of the numbers.
+std::string text_table(const Results& results, const Scores& scores);
+
+/// Sentences computed from the scores at one epoch: which classifier is best, which lie within one standard deviation of it, and how the best
+/// one with AeLLE compares with the best one without, split by split.
+std::vector<std::string> findings(const Results& results, const Scores& scores, int64_t epoch);
+
+struct Tables {
+    std::string text;                            ///< for the terminal
+    std::vector<std::filesystem::path> files;    ///< what was written
+};
+
+/// Writes DIR/tables/{classifiers,summary,variants}.csv.
+Tables write_tables(const std::filesystem::path& folder);
+
+}  // namespace aelle::report

@@ -1,0 +1,62 @@
+#pragma once
+/// What the figures share: colours, markers, ranges, script preamble.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "aelle/report/results.hpp"
+
+namespace aelle::report {
+
+// Okabe and Ito (2008).
+inline constexpr const char* blue = "#0072B2";
+inline constexpr const char* vermillion = "#D55E00";
+inline constexpr const char* grey = "#8C8C8C";
+inline constexpr const char* ink = "#333333";
+
+/// An axis that shows the data; `outside` values lie beyond it and are drawn at its edge.
+struct Range {
+    double low = 0.0, high = 1.0;
+    int64_t outside = 0;
+    double clamped(double value) const;
+};
+
+/// The finite values with a margin of 4 % of the range; without those more than eight interquartile ranges from the quartiles, which would squeeze the rest into
+/// a corner. Infinities count as outside, NaN not at all.
+Range display_range(const std::vector<double>& values);
+
+/// Terminal, font, border, grid. `width` and `height` in pixels.
+std::string preamble(int width, int height);
+
+std::string axis_labels(const std::string& x, const std::string& y);
+std::string set_range(const std::string& axis, const Range& range);
+
+/// Terms of a plot command, joined with commas and line continuations.
+std::string plot_command(const std::vector<std::string>& terms);
+
+/// Points of high and low accuracy (column 3) at columns 1 and 2. With `mark_test`, those with 1 in column 4 are filled and the others open;
+/// without, all are filled and column 4 must be 1.
+std::vector<std::string> accuracy_points(const std::string& file, bool mark_test);
+
+/// One line of a data file.
+std::string data_line(const std::vector<double>& values);
+
+/// "g, gain of the initial recurrent weights".
+std::string init_axis(const Results& results);
+
+/// Colours from dark blue to yellow, in even steps of lightness (viridis), over `values`.
+std::string init_palette(const Results& results);
+
+/// "12 points beyond the axes are drawn at their edge." or "".
+std::string outside_note(int64_t outside);
+
+/// Line of aelle-pc1's boundary of repeat 0; NaN where the analysis has none.
+double pc1_boundary(const Results& results, int64_t epoch);
+
+/// Which side of that line is called good, as a sentence; "" without a boundary.
+std::string pc1_side(const Results& results, int64_t epoch);
+
+std::string after_epoch(const Results& results, int64_t epoch);
+
+}  // namespace aelle::report

@@ -1,0 +1,240 @@
+#include "aelle/report/html.hpp"
+
+#include <array>
+#include <map>
+#include <utility>
+
+#include "aelle/base/text.hpp"
+#include "text_columns.hpp"
+
+namespace aelle::report {
+namespace {
+
+constexpr const char* style = R"(
+:root{color-scheme:light dark;--page:#fff;--ink:#1d1d1f;--soft:#5a5a60;--line:#d5d5da;--row:#f5f5f7}
+@media (prefers-color-scheme:dark){:root{--page:#18191b;--ink:#e8e8ea;--soft:#a5a5ac;--line:#3c3d42;--row:#222327}}
+body{margin:0 auto;max-width:46rem;padding:1.5rem 1rem 4rem;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
+h1{margin:0 0 .2rem;font-size:1.8rem;line-height:1.2;overflow-wrap:anywhere}
+h2{margin:2.4rem 0 .6rem;font-size:1.25rem}
+.lead,figcaption,.small{color:var(--soft)}
+.small,figcaption{font-size:.92rem}
+.facts{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1.2rem;margin:1rem 0}
+.facts dt{color:var(--soft)}.facts dd{margin:0;overflow-wrap:anywhere}
+.wide{overflow-x:auto}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.95rem}
+th,td{padding:.25rem .7rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
+th:first-child,td:first-child{text-align:left;padding-left:.2rem;font-weight:400}
+thead th{color:var(--soft);font-weight:600}
+tbody tr:nth-child(even){background:var(--row)}
+figure{margin:1.6rem 0 2.2rem}
+figure h3{margin:0 0 .4rem;font-size:1.05rem}
+.drawing{background:#fff;border:1px solid var(--line);border-radius:6px;padding:6px}
+.drawing svg{display:block;width:100%;height:auto}
+.absent{border:1px dashed var(--line);border-radius:6px;padding:1rem;color:var(--soft)}
+figcaption{margin-top:.4rem}
+pre{overflow-x:auto;background:var(--row);padding:.8rem;border-radius:6px;font-size:.85rem;line-height:1.35}
+.names dt{font-family:ui-monospace,monospace;font-size:.9rem}.names dd{margin:0 0 .35rem 1.2rem;color:var(--soft)}
+.notes{border-left:3px solid #D55E00;padding-left:.8rem}
+)";
+
+std::string element(const std::string& tag, const std::string& text) {
+    return "<" + tag + ">" + escaped(text) + "</" + tag + ">";
+}
+
+std::string table_row(const std::string& cell, const std::vector<std::string>& values) {
+    std::string row = "<tr>";
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const bool heading = cell == "th" || i == 0;
+        const std::string scope = cell == "th" ? " scope=\"col\"" : " scope=\"row\"";
+        row += heading ? "<th" + scope + ">" + escaped(values[i]) + "</th>" : "<td>" + escaped(values[i]) + "</td>";
+    }
+    return row + "</tr>\n";
+}
+
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+    std::string text = "<div class=\"wide\"><table><thead>\n" + table_row("th", rows.front()) + "</thead><tbody>\n";
+    for (std::size_t i = 1; i < rows.size(); ++i) text += table_row("td", rows[i]);
+    return text + "</tbody></table></div>\n";
+}
+
+std::string status_words(const Results& results) {
+    std::map<std::string, int64_t> counts;
+    for (const std::string& status : results.status) ++counts[status];
+    std::vector<std::string> words;
+    for (const char* known : {"ok", "diverged", "failed"}) {
+        words.push_back(std::to_string(counts[known]) + " " + known);
+        counts.erase(known);
+    }
+    for (const auto& [status, count] : counts) words.push_back(std::to_string(count) + " " + status);
+    return join(words, ", ");
+}
+
+std::string epochs_words(const Results& results) {
+    std::vector<std::string> words;
+    for (const int64_t epoch : results.epoch) words.push_back(std::to_string(epoch));
+    return join(words, ", ");
+}
+
+std::string facts(const Results& results) {
+    int64_t high = 0;
+    for (const int64_t label : results.label) high += label == 1;
+    std::string text = "<dl class=\"facts\">\n";
+    const auto add = [&](const std::string& what, const std::string& value) { text += element("dt", what) + element("dd", value) + "\n"; };
+    add("Task", results.task);
+    add("Architectures", results.cells);
+    add("Networks", std::to_string(results.variants()) + ": " + status_words(results));
+    add("Spectra after epochs", epochs_words(results));
+    add("High accuracy", counted(high, "network", "networks") + ", " + results.loss_name + " below " + rounded(results.threshold, 4));
+    add("In the analysis", std::to_string(results.diverged) + " diverged and counted as low accuracy, " + std::to_string(results.left_out) +
+                               " left out for want of a finite spectrum, " + counted(results.clipped, "very small exponent", "very small exponents") + " raised to the floor");
+    add("Seed", std::to_string(results.seed));
+    add("Device", results.device);
+    add("Version", "aelle " + results.version);
+    return text + "</dl>\n";
+}
+
+std::string classifier_tables(const Results& results, const Scores& scores) {
+    const int64_t last = results.epochs() - 1;
+    const auto name = [&](const Summary& summary) { return results.classifier[static_cast<std::size_t>(summary.classifier)]; };
+    const std::vector<Summary> order = ranked(scores, last);
+    std::vector<std::vector<std::string>> rows{{"Classifier", "F1", "95 % interval", "Precision", "Recall", "Accuracy"}};
+    for (const Summary& s : order) {
+        rows.push_back({name(s), mean_and_deviation(s.f1), interval(s.f1_low, s.f1_high), mean_and_deviation(s.precision), mean_and_deviation(s.recall),
+                        mean_and_deviation(s.accuracy)});
+    }
+    std::string text = table(rows) + "<p class=\"small\">" + escaped(scoring_note(results, last)) +
+                       " Mean ± standard deviation over splits; interval of the mean F1 by bootstrap over networks.</p>\n";
+    if (scores.undefined > 0) text += "<p class=\"small\">" + escaped(undefined_note(scores)) + "</p>\n";
+    if (results.epochs() == 1) return text;
+    rows.assign(1, {"F1 after epoch"});
+    for (const int64_t epoch : results.epoch) rows[0].push_back(std::to_string(epoch));
+    for (const Summary& s : order) {
+        std::vector<std::string> row{name(s)};
+        for (int64_t e = 0; e < results.epochs(); ++e) {
+            row.push_back(mean_and_deviation(scores.summary[static_cast<std::size_t>(s.classifier * results.epochs() + e)].f1));
+        }
+        rows.push_back(std::move(row));
+    }
+    return text + table(rows);
+}
+
+std::string figure_element(const DrawnFigure& drawn, std::size_t number) {
+    std::string text = "<figure>\n" + element("h3", drawn.figure.title) + "\n";
+    if (drawn.svg.empty()) {
+        text += "<div class=\"absent\">" + escaped("Not drawn. Data and script: figures/" + drawn.figure.stem + ".dat, .gp") + "</div>\n";
+    } else {
+        text += "<div class=\"drawing\">" + inline_svg(drawn.svg, "f" + std::to_string(number) + "-", drawn.figure.alternative) + "</div>\n";
+    }
+    return text + element("figcaption", drawn.figure.caption) + "\n</figure>\n";
+}
+
+constexpr std::array<std::pair<const char*, const char*>, 18> explanations{{
+    {"all-good", "calls every network good: what any classifier has to beat"},
+    {"le-mean", "one threshold on the mean Lyapunov exponent"},
+    {"le-max", "one threshold on the largest exponent"},
+    {"le-std", "one threshold on the standard deviation of the exponents"},
+    {"le-pc1", "one threshold on the first principal component of the spectra"},
+    {"aelle-pc1", "one threshold on the first principal component of the autoencoder's latent vectors"},
+    {"aelle-pc1-median", "the same axis, cut at its median"},
+    {"le-mean-median", "mean exponent, cut at its median"},
+    {"le-max-median", "largest exponent, cut at its median"},
+    {"le-pc1-median", "first principal component of the spectra, cut at its median"},
+    {"ridge-spectrum", "ridge regression on the spectrum"},
+    {"ridge-le-pcs", "ridge regression on principal components of the spectra"},
+    {"ridge-aelle-pcs", "ridge regression on principal components of the latent vectors"},
+    {"aelle-prediction", "the loss that the autoencoder itself predicts"},
+    {"5-nn-spectrum", "majority of the five networks with the nearest spectra"},
+    {"5-nn-mean-max", "majority of the five nearest by mean and largest exponent"},
+    {"init", "one threshold on the initialisation parameter, without any spectrum"},
+    {"init-distance", "one threshold on the distance of that parameter from a best value, without any spectrum"},
+}};
+
+std::string how_to_read(const Results& results) {
+    std::string text = "<h2>How to read this</h2>\n";
+    text += element("p", "A network's Lyapunov exponents say how fast small disturbances of its state grow or shrink. AeLLE is an autoencoder that turns a whole spectrum "
+                         "into a few numbers while predicting the loss; the plane shows their first two principal components. The question is whether the spectrum "
+                         "tells which networks are accurate.");
+    text += element("p", "Precision is the share of networks called good that are good, recall the share of good ones that are found, F1 their harmonic mean. The networks are "
+                         "split at random into training, validation and test; only test networks are scored. Intervals hold the uncertainty of which networks were "
+                         "sampled, the standard deviation that of the split.");
+    text += "<details><summary>The classifiers</summary><dl class=\"names\">\n";
+    for (const auto& [name, meaning] : explanations) {
+        if (results.find_classifier(name) >= 0) text += element("dt", name) + element("dd", meaning) + "\n";
+    }
+    return text + "</dl></details>\n";
+}
+
+std::string replaced(std::string text, std::string_view from, const std::string& to) {
+    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+    return text;
+}
+
+/// Removes every ` name="..."` whose name starts so.
+std::string without_attribute(std::string text, const std::string& name) {
+    for (std::size_t at = text.find(" " + name); at != std::string::npos; at = text.find(" " + name, at)) {
+        const std::size_t open = text.find_first_of("\"'", at);
+        const std::size_t close = open == std::string::npos ? open : text.find(text[open], open + 1);
+        if (close == std::string::npos) break;
+        text.erase(at, close + 1 - at);
+    }
+    return text;
+}
+
+}  // namespace
+
+std::string escaped(std::string_view text) {
+    std::string safe;
+    for (const char c : text) {
+        switch (c) {
+            case '&': safe += "&amp;"; break;
+            case '<': safe += "&lt;"; break;
+            case '>': safe += "&gt;"; break;
+            case '"': safe += "&quot;"; break;
+            case '\'': safe += "&#39;"; break;
+            default: safe += c;
+        }
+    }
+    return safe;
+}
+
+std::string inline_svg(std::string_view svg, std::string_view prefix, std::string_view label) {
+    const std::size_t start = svg.find("<svg");
+    const std::size_t head_end = svg.find('>', start);
+    if (start == std::string_view::npos || head_end == std::string_view::npos) return "";
+    std::string head = without_attribute(std::string(svg.substr(start, head_end - start)), "xmlns");
+    std::string body(svg.substr(head_end));
+    for (const char* description : {"<title>", "<desc>"}) {
+        const std::string open = description, close = "</" + open.substr(1);
+        const std::size_t from = body.find(open), to = body.find(close);
+        if (from != std::string::npos && to != std::string::npos) body.erase(from, to + close.size() - from);
+    }
+    const std::string mark(prefix);
+    for (const char* reference : {" id=\"", " id='", "href=\"#", "href='#", "url(#", "url('#", "url(\"#"}) body = replaced(body, reference, reference + mark);
+    return head + " role=\"img\" aria-label=\"" + escaped(label) + "\"" + body;
+}
+
+std::string html_page(const Results& results, const Scores& scores, const std::vector<DrawnFigure>& figures, const std::vector<std::string>& notes) {
+    std::string page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                       "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n";
+    page += element("title", results.name + ": Lyapunov spectra and accuracy") + "\n<style>" + style + "</style>\n</head>\n<body>\n";
+    page += element("h1", results.name);
+    page += "<p class=\"lead\">" +
+            escaped(counted(results.variants(), "recurrent network", "recurrent networks") + " trained on the task " + results.task +
+                    ", their Lyapunov spectra, and how well the spectra tell the accurate networks from the others.") + "</p>\n";
+    if (!notes.empty()) {
+        page += "<div class=\"notes\">";
+        for (const std::string& note : notes) page += element("p", note);
+        page += "</div>\n";
+    }
+    page += "<h2>Result</h2>\n";
+    for (const std::string& sentence : findings(results, scores, results.epochs() - 1)) page += element("p", sentence) + "\n";
+    page += classifier_tables(results, scores);
+    page += "<h2>Figures</h2>\n";
+    for (std::size_t i = 0; i < figures.size(); ++i) page += figure_element(figures[i], i + 1);
+    page += how_to_read(results);
+    page += "<h2>The study</h2>\n" + facts(results);
+    page += "<details><summary>Study file as run</summary><pre>" + escaped(results.text) + "</pre></details>\n</body>\n</html>\n";
+    return page;
+}
+
+}  // namespace aelle::report

@@ -1,0 +1,164 @@
+#include "aelle/report/results.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+#include <variant>
+
+#include "aelle/base/error.hpp"
+#include "aelle/base/text.hpp"
+#include "aelle/io/h5.hpp"
+
+namespace aelle::report {
+namespace {
+
+/// Attribute as text whatever its type; "" when it is missing.
+std::string attribute_text(const io::H5Reader& file, const std::string& name) {
+    const auto value = file.attribute("/", name);
+    if (!value) return "";
+    return std::visit(
+        [](const auto& v) -> std::string {
+            using T = std::decay_t<decltype(v)>;
+            if constexpr (std::is_same_v<T, std::string>) return v;
+            else if constexpr (std::is_same_v<T, std::vector<std::string>>) return join(v, ", ");
+            else if constexpr (std::is_same_v<T, double>) return rounded(v, 6);
+            else if constexpr (std::is_same_v<T, bool>) return v ? "true" : "false";
+            else if constexpr (std::is_same_v<T, int64_t>) return std::to_string(v);
+            else return "";
+        },
+        *value);
+}
+
+int64_t attribute_count(const io::H5Reader& file, const std::string& name) {
+    return file.attribute("/", name) ? static_cast<int64_t>(file.number("/", name)) : 0;
+}
+
+/// The dataset with the dimensions expected (-1: any); empty when it is missing.
+std::vector<double> optional_values(const io::H5Reader& file, const std::string& name, const io::Dims& expected) {
+    return file.has(name) ? file.read<double>(name, expected) : std::vector<double>{};
+}
+
+[[noreturn]] void fail(const io::H5Reader& file, const std::string& dataset, const std::string& found, const std::string& expected) {
+    throw DataError(file.file().string() + ": " + dataset + ": found " + found + ", expected " + expected);
+}
+
+std::vector<std::string> required_strings(const io::H5Reader& file, const std::string& name, int64_t count) {
+    auto values = file.read_strings(name);
+    if (count >= 0 && static_cast<int64_t>(values.size()) != count) {
+        fail(file, name, std::to_string(values.size()) + " values", std::to_string(count));
+    }
+    return values;
+}
+
+std::vector<int64_t> required_codes(const io::H5Reader& file, const std::string& name, const io::Dims& dims, int64_t low, int64_t high) {
+    auto values = file.read<int64_t>(name, dims);
+    for (const int64_t value : values) {
+        if (value < low || value > high) {
+            fail(file, name, std::to_string(value), "integers from " + std::to_string(low) + " to " + std::to_string(high));
+        }
+    }
+    return values;
+}
+
+Examples read_examples(const io::H5Reader& file) {
+    Examples examples;
+    for (const char* name : {"example/variant", "example/loss", "example/time", "example/target", "example/output"}) {
+        if (!file.has(name)) return examples;
+    }
+    examples.variant = file.read<int64_t>("example/variant", {-1});
+    examples.time = file.read<double>("example/time", {-1});
+    const auto count = static_cast<int64_t>(examples.variant.size());
+    const auto samples = static_cast<int64_t>(examples.time.size());
+    examples.loss = file.read<double>("example/loss", {count});
+    examples.target = file.read<double>("example/target", {count, samples});
+    examples.output = file.read<double>("example/output", {count, samples});
+    return examples;
+}
+
+void read_study_file(const io::H5Reader& file, Results& results) {
+    results.name = attribute_text(file, "name");
+    results.task = attribute_text(file, "task");
+    results.text = attribute_text(file, "study");
+    results.version = attribute_text(file, "version");
+    results.device = attribute_text(file, "device");
+    results.cells = attribute_text(file, "cells");
+    results.init_name = attribute_text(file, "init_name");
+    results.loss_name = attribute_text(file, "loss_name");
+    if (results.init_name.empty()) results.init_name = "p";
+    if (results.loss_name.empty()) results.loss_name = "validation loss";
+    // Not as a number: a double would lose digits of a 63-bit seed.
+    const auto seed = file.attribute("/", "seed");
+    if (seed && std::holds_alternative<int64_t>(*seed)) results.seed = std::get<int64_t>(*seed);
+
+    results.variant = file.read<int64_t>("variant", {-1});
+    results.epoch = file.read<int64_t>("epoch", {-1});
+    const int64_t count = results.variants();
+    if (results.epoch.empty()) fail(file, "epoch", "no epochs", "at least one");
+    results.hidden = file.read<int64_t>("hidden", {count});
+    results.variant_seed = file.read<int64_t>("seed", {count});
+    results.init = file.read<double>("init", {count});
+    results.cell = required_strings(file, "cell", count);
+    results.status = required_strings(file, "status", count);
+    results.exponents = optional_values(file, "exponents", {count, results.epochs(), -1});
+    if (!results.exponents.empty()) results.exponent_count = file.dims("exponents").back();
+    results.examples = read_examples(file);
+}
+
+void read_curves(const io::H5Reader& file, Results& results) {
+    if (!file.has("curve")) return;
+    results.curve_step = optional_values(file, "curve/step", {-1});
+    for (const char* name : {"reconstruction_train", "reconstruction_validation", "prediction_train", "prediction_validation"}) {
+        auto values = optional_values(file, std::string("curve/") + name, {static_cast<int64_t>(results.curve_step.size())});
+        if (!values.empty()) results.curves.push_back({name, std::move(values)});
+    }
+}
+
+void read_analysis_file(const io::H5Reader& file, Results& results) {
+    const int64_t count = results.variants();
+    const int64_t epochs = results.epochs();
+    if (file.read<int64_t>("variant", {-1}) != results.variant || file.read<int64_t>("epoch", {-1}) != results.epoch) {
+        throw DataError(file.file().string() + ": variant, epoch: found others than in study.h5, expected the same: run `aelle analyze` again");
+    }
+    results.classifier = required_strings(file, "classifier", -1);
+    results.loss = file.read<double>("loss", {count});
+    results.label = required_codes(file, "label", {count}, 0, 1);
+    results.split = required_codes(file, "split", {-1, count}, -1, 2);
+    results.repeats = file.dims("split").front();
+    results.positive = required_codes(file, "positive", {results.classifiers(), results.repeats, count, epochs}, -1, 1);
+    results.boundary = file.read<double>("boundary", {results.classifiers(), results.repeats, epochs});
+    results.side = required_codes(file, "side", {results.classifiers(), results.repeats, epochs}, -1, 1);
+    results.threshold = file.number("/", "threshold");
+    results.diverged = attribute_count(file, "diverged");
+    results.left_out = attribute_count(file, "left_out");
+    results.clipped = attribute_count(file, "clipped");
+
+    results.pc = optional_values(file, "pc", {count, epochs, -1});
+    if (!results.pc.empty()) results.latent = file.dims("pc").back();
+    results.predicted_loss = optional_values(file, "predicted_loss", {count, epochs});
+    results.statistic_mean = optional_values(file, "statistic/mean", {count, epochs});
+    results.statistic_max = optional_values(file, "statistic/max", {count, epochs});
+    results.statistic_std = optional_values(file, "statistic/std", {count, epochs});
+    read_curves(file, results);
+}
+
+}  // namespace
+
+double Results::component(int64_t v, int64_t e, int64_t k) const {
+    if (k >= latent) return std::numeric_limits<double>::quiet_NaN();
+    return pc[static_cast<std::size_t>((v * epochs() + e) * latent + k)];
+}
+
+int64_t Results::find_classifier(const std::string& wanted) const {
+    const auto found = std::find(classifier.begin(), classifier.end(), wanted);
+    return found == classifier.end() ? -1 : found - classifier.begin();
+}
+
+Results read_results(const std::filesystem::path& folder) {
+    Results results;
+    results.folder = folder;
+    read_study_file(io::H5Reader(folder / "study.h5"), results);
+    read_analysis_file(io::H5Reader(folder / "analysis.h5"), results);
+    return results;
+}
+
+}  // namespace aelle::report

@@ -1,0 +1,177 @@
+#include "aelle/report/tables.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "aelle/base/error.hpp"
+#include "aelle/base/text.hpp"
+#include "aelle/io/file.hpp"
+#include "text_columns.hpp"
+
+namespace aelle::report {
+namespace {
+
+std::string csv_real(double value) {
+    return std::isnan(value) ? "" : exact(value);
+}
+
+/// Quoted where the text holds a comma, a quote or a line end.
+std::string csv_text(const std::string& text) {
+    if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+    std::string quoted = "\"";
+    for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+    return quoted + "\"";
+}
+
+std::string csv_line(const std::vector<std::string>& fields) {
+    return join(fields, ",") + "\n";
+}
+
+double value_at(const std::vector<double>& values, std::size_t index) {
+    return values.empty() ? std::nan("") : values[index];
+}
+
+const std::string& name_of(const Results& results, const Summary& summary) {
+    return results.classifier[static_cast<std::size_t>(summary.classifier)];
+}
+
+std::string epoch_text(const Results& results, int64_t e) {
+    return std::to_string(results.epoch[static_cast<std::size_t>(e)]);
+}
+
+bool uses_autoencoder(const std::string& classifier) {
+    return classifier.find("aelle") != std::string::npos;
+}
+
+/// One classifier against another on the same splits, in words.
+std::string comparison(const Results& results, const Summary& with, const Summary& without) {
+    std::vector<double> difference = with.f1_of_repeat;
+    for (std::size_t r = 0; r < difference.size(); ++r) difference[r] -= without.f1_of_repeat[r];
+    const Spread spread = spread_of(difference);
+    std::string text = "Best with AeLLE (" + name_of(results, with) + ", " + mean_and_deviation(with.f1) + ") minus best without it (" +
+                       name_of(results, without) + ", " + mean_and_deviation(without.f1) + "), split by split: " + mean_and_deviation(spread) + "; ";
+    if (!(spread.mean > 0)) return text + "AeLLE shows no advantage here.";
+    if (!(spread.mean > spread.deviation)) return text + "smaller than the spread between splits, so no advantage of AeLLE is shown.";
+    return text + "larger than the spread between splits.";
+}
+
+/// Classifiers as rows, epochs as columns, for the epochs before the last.
+std::string epochs_table(const Results& results, const Scores& scores, const std::vector<Summary>& order) {
+    std::vector<std::vector<std::string>> rows(1, {"mean F1 after epoch"});
+    for (int64_t e = 0; e < results.epochs(); ++e) rows[0].push_back(epoch_text(results, e));
+    for (const Summary& last : order) {
+        std::vector<std::string> row{name_of(results, last)};
+        for (int64_t e = 0; e < results.epochs(); ++e) {
+            row.push_back(mean_and_deviation(scores.summary[static_cast<std::size_t>(last.classifier * results.epochs() + e)].f1));
+        }
+        rows.push_back(std::move(row));
+    }
+    return aligned(rows);
+}
+
+void write_table(const std::filesystem::path& file, const std::string& text, Tables& tables) {
+    io::write_atomically(file, text);
+    tables.files.push_back(file);
+}
+
+}  // namespace
+
+std::string classifiers_csv(const Results& results, const Scores& scores) {
+    std::string text = "classifier,epoch,repeat,n,tp,fp,fn,precision,recall,f1,f1_low,f1_high,accuracy,boundary\n";
+    for (const ScoreRow& row : scores.rows) {
+        text += csv_line({csv_text(results.classifier[static_cast<std::size_t>(row.classifier)]), epoch_text(results, row.epoch),
+                          row.repeat == all_repeats ? "all" : std::to_string(row.repeat), std::to_string(row.n), std::to_string(row.tp),
+                          std::to_string(row.fp), std::to_string(row.fn), csv_real(row.precision), csv_real(row.recall), csv_real(row.f1),
+                          csv_real(row.f1_low), csv_real(row.f1_high), csv_real(row.accuracy), csv_real(row.boundary)});
+    }
+    return text;
+}
+
+std::string summary_csv(const Results& results, const Scores& scores) {
+    std::string text =
+        "classifier,epoch,repeats,f1_mean,f1_sd,f1_low,f1_high,precision_mean,precision_sd,recall_mean,recall_sd,accuracy_mean,accuracy_sd\n";
+    for (const Summary& row : scores.summary) {
+        text += csv_line({csv_text(name_of(results, row)), epoch_text(results, row.epoch), std::to_string(results.repeats), csv_real(row.f1.mean),
+                          csv_real(row.f1.deviation), csv_real(row.f1_low), csv_real(row.f1_high), csv_real(row.precision.mean),
+                          csv_real(row.precision.deviation), csv_real(row.recall.mean), csv_real(row.recall.deviation),
+                          csv_real(row.accuracy.mean), csv_real(row.accuracy.deviation)});
+    }
+    return text;
+}
+
+std::string variants_csv(const Results& results) {
+    std::string text = "variant,cell,hidden,init,seed,status,label,loss,epoch,exponent_mean,exponent_max,exponent_std,pc1,pc2,predicted_loss\n";
+    const int64_t last = results.epochs() - 1;
+    for (int64_t v = 0; v < results.variants(); ++v) {
+        const auto i = static_cast<std::size_t>(v);
+        const auto at_last = static_cast<std::size_t>(v * results.epochs() + last);
+        text += csv_line({std::to_string(results.variant[i]), csv_text(results.cell[i]), std::to_string(results.hidden[i]), csv_real(results.init[i]),
+                          std::to_string(results.variant_seed[i]), csv_text(results.status[i]),
+                          std::to_string(results.label[i]), csv_real(results.loss[i]), epoch_text(results, last),
+                          csv_real(value_at(results.statistic_mean, at_last)), csv_real(value_at(results.statistic_max, at_last)),
+                          csv_real(value_at(results.statistic_std, at_last)), csv_real(results.component(v, last, 0)),
+                          csv_real(results.component(v, last, 1)), csv_real(value_at(results.predicted_loss, at_last))});
+    }
+    return text;
+}
+
+std::vector<std::string> findings(const Results& results, const Scores& scores, int64_t epoch) {
+    const std::vector<Summary> order = ranked(scores, epoch);
+    std::vector<std::string> sentences;
+    if (order.empty() || results.repeats == 0) return sentences;
+    const Summary& best = order.front();
+    std::vector<std::string> near, at_baseline;
+    std::optional<Summary> with, without;
+    const double baseline = everything_good_score(results, epoch);
+    for (const Summary& summary : order) {
+        const std::string& name = name_of(results, summary);
+        if (summary.classifier != best.classifier && summary.f1.mean >= best.f1.mean - best.f1.deviation) near.push_back(name);
+        if (name != "all-good" && !(summary.f1.mean > baseline)) at_baseline.push_back(name);
+        auto& slot = uses_autoencoder(name) ? with : without;
+        if (!slot) slot = summary;
+    }
+    std::string first = "Best mean F1 after epoch " + epoch_text(results, epoch) + ": " + name_of(results, best) + ", " + mean_and_deviation(best.f1) + ". ";
+    if (!std::isnan(best.f1.deviation)) {
+        first += near.empty() ? "No other lies within its standard deviation." : "Within its standard deviation lie " + join(near, ", ") + ".";
+    }
+    sentences.push_back(first);
+    if (with && without) sentences.push_back(comparison(results, *with, *without));
+    if (!at_baseline.empty()) sentences.push_back("Not better than calling everything good: " + join(at_baseline, ", ") + ".");
+    return sentences;
+}
+
+std::string text_table(const Results& results, const Scores& scores) {
+    const int64_t last = results.epochs() - 1;
+    const std::vector<Summary> order = ranked(scores, last);
+    std::vector<std::vector<std::string>> rows(1, {"after epoch " + epoch_text(results, last), "F1", "95 % interval", "precision", "recall", "accuracy"});
+    for (const Summary& summary : order) {
+        rows.push_back({name_of(results, summary), mean_and_deviation(summary.f1), interval(summary.f1_low, summary.f1_high),
+                        mean_and_deviation(summary.precision), mean_and_deviation(summary.recall), mean_and_deviation(summary.accuracy)});
+    }
+    std::string text = aligned(rows);
+    if (results.epochs() > 1) text += "\n" + epochs_table(results, scores, order);
+    text += "\n" + scoring_note(results, last) + "\nMean ± standard deviation over splits; interval of the mean F1 by bootstrap over networks.\n";
+    for (const std::string& sentence : findings(results, scores, last)) text += sentence + "\n";
+    if (scores.undefined > 0) text += undefined_note(scores) + "\n";
+    return text;
+}
+
+Tables write_tables(const std::filesystem::path& folder) {
+    const Results results = read_results(folder);
+    const Scores scores = score_classifiers(results);
+    const auto to = folder / "tables";
+    std::error_code error;
+    std::filesystem::create_directories(to, error);
+    if (error) throw CannotCreate(to.string() + ": found " + error.message() + ", expected a folder that can be made");
+    Tables tables;
+    write_table(to / "classifiers.csv", classifiers_csv(results, scores), tables);
+    write_table(to / "summary.csv", summary_csv(results, scores), tables);
+    write_table(to / "variants.csv", variants_csv(results), tables);
+    tables.text = text_table(results, scores);
+    return tables;
+}
+
+}  // namespace aelle::report
