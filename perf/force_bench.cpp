@@ -1,5 +1,7 @@
-// Cost of FORCE: a closed-loop step, a recursive-least-squares update, a whole network as in the signal study.
-// `error` beside the cpu rows: largest |z' - z'_reference| over the first 200 steps, where chaos has not yet spread rounding.
+// Cost of FORCE: a recursive-least-squares update, a closed-loop step, a whole network as in the signal study.
+// Peer of an update: BLAS dspmv + dspr on the packed triangle. Limit: reading and writing those bytes once.
+// `error`: of steps, the largest |z' - z'_reference| over the first 200, where chaos has not yet spread rounding; of updates, the
+// largest difference from BLAS of P after 20 samples.
 
 #include <benchmark/benchmark.h>
 
@@ -10,7 +12,14 @@
 #include "aelle/learn/force.hpp"
 #include "aelle/tasks/signal.hpp"
 #include "kernels/cpu/force.hpp"
+#include "kernels/cpu/rls.hpp"
 #include "kernels/reference/force.hpp"
+
+extern "C" {
+void dspmv_(const char*, const int*, const double*, const double*, const double*, const int*, const double*, double*, const int*);
+void dspr_(const char*, const int*, const double*, const double*, const int*, double*);
+void openblas_set_num_threads(int);
+}
 
 namespace {
 
@@ -38,7 +47,58 @@ double early_error(Factory make, int64_t hidden) {
     return error;
 }
 
-/// Time per step with an update every `learn_every` steps (0: none); the cost of an update is the difference of the rows 1 and 0.
+AlignedVector<double> sample(int64_t n, uint64_t number) {
+    RandomStream numbers(1, number, Purpose::noise);
+    AlignedVector<double> r(static_cast<std::size_t>(cpu::padded<double>(n)));
+    for (int64_t i = 0; i < n; ++i) r[static_cast<std::size_t>(i)] = std::tanh(numbers.normal());
+    return r;
+}
+
+void blas_update(int n, AlignedVector<double>& p, const AlignedVector<double>& r, AlignedVector<double>& v) {
+    const double one = 1.0, zero = 0.0;
+    const int step = 1;
+    dspmv_("L", &n, &one, p.data(), r.data(), &step, &zero, v.data(), &step);
+    double rv = 0.0;
+    for (int i = 0; i < n; ++i) rv += r[static_cast<std::size_t>(i)] * v[static_cast<std::size_t>(i)];
+    const double factor = -1.0 / (1.0 + rv);
+    dspr_("L", &n, &factor, v.data(), &step, p.data());
+}
+
+void update_ours(benchmark::State& run, cpu::InstructionSet set) {
+    if (set > cpu::best_instruction_set()) return run.SkipWithError("the processor lacks this instruction set");
+    openblas_set_num_threads(1);
+    const int64_t n = run.range(0);
+    cpu::InverseCorrelation p(n, 1.0, set);
+    AlignedVector<double> gain = sample(n, 0), expected = p.packed(), v = gain;
+    for (uint64_t number = 0; number < 20; ++number) {
+        p.update(sample(n, number).data(), gain.data());
+        blas_update(static_cast<int>(n), expected, sample(n, number), v);
+    }
+    const AlignedVector<double> found = p.packed();
+    double error = 0.0;
+    for (std::size_t i = 0; i < found.size(); ++i) error = std::max(error, std::fabs(found[i] - expected[i]));
+    const AlignedVector<double> r = sample(n, 0);
+    for (auto _ : run) p.update(r.data(), gain.data());
+    run.counters["error"] = error;
+}
+
+void update_blas(benchmark::State& run) {
+    openblas_set_num_threads(1);
+    const int64_t n = run.range(0);
+    AlignedVector<double> p = cpu::InverseCorrelation(n, 1.0, cpu::best_instruction_set()).packed(), v = sample(n, 0);
+    const AlignedVector<double> r = sample(n, 0);
+    for (auto _ : run) blas_update(static_cast<int>(n), p, r, v);
+}
+
+void update_limit(benchmark::State& run) {
+    AlignedVector<double> p(static_cast<std::size_t>(run.range(0) * (run.range(0) + 1) / 2), 1.0);
+    for (auto _ : run) {
+        for (double& value : p) value += 1.0;
+        benchmark::ClobberMemory();
+    }
+}
+
+/// Steps with an update every `learn_every` of them (0: none).
 void steps(benchmark::State& run, Factory make) {
     const int64_t hidden = run.range(0), learn_every = run.range(1);
     const int64_t count = make == reference::make_force_loop ? 12 : 1200;
@@ -66,6 +126,11 @@ void network(benchmark::State& run, Factory make) {
 
 }  // namespace
 
+BENCHMARK_CAPTURE(update_ours, sse2, cpu::InstructionSet::baseline)->ArgName("N")->Arg(512)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(update_ours, avx2, cpu::InstructionSet::avx2)->ArgName("N")->Arg(512)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(update_ours, avx512, cpu::InstructionSet::avx512)->ArgName("N")->Arg(256)->Arg(512)->Arg(1024)->Unit(benchmark::kMicrosecond);
+BENCHMARK(update_blas)->ArgName("N")->Arg(256)->Arg(512)->Arg(1024)->Unit(benchmark::kMicrosecond);
+BENCHMARK(update_limit)->ArgName("N")->Arg(256)->Arg(512)->Arg(1024)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(steps, reference, reference::make_force_loop)
     ->ArgNames({"N", "learn_every"})->ArgsProduct({{512}, {0, 1}})->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(steps, cpu, cpu::make_force_loop)
