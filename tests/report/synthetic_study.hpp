@@ -1,10 +1,11 @@
 #pragma once
 // study.h5 and analysis.h5 made up for tests of the report, small or of realistic size.
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
@@ -23,7 +24,10 @@ struct Recipe {
     int64_t exponents = 48;
     int64_t samples = 1200;
     std::string name = "four sines";
+    std::string init_name = "g";
+    std::string loss_name = "mean absolute error";
     std::string text = "[study]\nname = \"demo\"\ntask = \"signal\"\n";
+    bool finite = true;                ///< false: no finite principal component, loss or signal
     std::vector<std::string> without;  ///< datasets and groups to leave out
     std::vector<std::string> classifiers{"all-good", "le-mean", "le-max", "le-pc1", "aelle-pc1", "ridge-aelle-pcs", "aelle-prediction", "5-nn-spectrum",
                                          "5-nn-mean-max", "init", "init-distance"};
@@ -32,7 +36,7 @@ struct Recipe {
 /// A folder that is removed in the end.
 class Folder {
 public:
-    explicit Folder(const std::string& name) : path_(std::filesystem::temp_directory_path() / ("aelle-" + name)) {
+    explicit Folder(const std::string& name) : path_(std::filesystem::temp_directory_path() / ("aelle-" + name + "-" + std::to_string(::getpid()))) {
         std::filesystem::remove_all(path_);
         std::filesystem::create_directories(path_);
     }
@@ -55,7 +59,7 @@ struct Population {
 
 inline void add_spectrum(Population& population, const Recipe& recipe, int64_t v, int64_t e, double loss, RandomStream& random) {
     const double lead = loss < 0.2 ? 0.0005 * random.normal() : 0.005 + 0.0015 * random.normal();
-    const double slope = 0.0012 + 0.0002 * random.normal() + 0.0015 * population.init.back() * (e + 1.0) / static_cast<double>(recipe.epochs.size());
+    const double slope = 0.0012 + 0.0002 * random.normal() + 0.0015 * population.init.back() * static_cast<double>(e + 1) / static_cast<double>(recipe.epochs.size());
     double sum = 0, squares = 0;
     for (int64_t k = 0; k < recipe.exponents; ++k) {
         double value = lead - slope * std::pow(static_cast<double>(k), 0.8);
@@ -100,7 +104,10 @@ inline Population make_population(const Recipe& recipe) {
 
 class StudyWriter {
 public:
-    explicit StudyWriter(const Recipe& recipe) : recipe_(recipe), population_(make_population(recipe)) {}
+    explicit StudyWriter(const Recipe& recipe) : recipe_(recipe), population_(make_population(recipe)) {
+        if (recipe.finite) return;
+        for (auto* values : {&population_.pc, &population_.loss, &population_.predicted}) values->assign(values->size(), nan);
+    }
 
     void write(const std::filesystem::path& folder) {
         io::H5Writer study, analysis;
@@ -128,8 +135,8 @@ private:
         file.attribute("/", "version", std::string("0.1.0"));
         file.attribute("/", "device", std::string("cpu"));
         file.attribute("/", "cells", std::vector<std::string>{"rank1"});
-        file.attribute("/", "init_name", std::string("g"));
-        file.attribute("/", "loss_name", std::string("mean absolute error"));
+        file.attribute("/", "init_name", recipe_.init_name);
+        file.attribute("/", "loss_name", recipe_.loss_name);
         file.attribute("/", "seed", int64_t{1});
         put(file, "variant", population_.variant, v);
         put(file, "hidden", population_.hidden, v);
@@ -151,7 +158,7 @@ private:
                     return std::sin(0.21 * t + phase) / 1.5 + share * std::sin(0.63 * t) / 3 + 0.2 * std::sin(1.05 * t + phase);
                 };
                 target.push_back(wave(0, 1));
-                output.push_back(panel == 0 ? wave(0.01, 1) : panel == 1 ? wave(0.01 * t, 0.9) : 1.3 * std::sin(0.01 * t * t));
+                output.push_back(!recipe_.finite ? nan : panel == 0 ? wave(0.01, 1) : panel == 1 ? wave(0.01 * t, 0.9) : 1.3 * std::sin(0.01 * t * t));
             }
         }
         put(file, "example/variant", std::vector<int64_t>{14, 3, 120}, {3});
@@ -163,7 +170,7 @@ private:
 
     void fill_analysis(io::H5Writer& file) const {
         const io::Dims v{recipe_.variants}, ve{recipe_.variants, epochs()};
-        for (const auto& [name, value] : {std::pair{"threshold", population_.threshold}}) file.attribute("/", name, value);
+        file.attribute("/", "threshold", population_.threshold);
         file.attribute("/", "diverged", int64_t{std::count(population_.status.begin(), population_.status.end(), "diverged")});
         file.attribute("/", "left_out", int64_t{0});
         file.attribute("/", "clipped", recipe_.variants / 37);
