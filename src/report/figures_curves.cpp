@@ -101,15 +101,15 @@ Figure signal_figure(const Results& results) {
     const std::string every = " every " + std::to_string(std::max<int64_t>(1, (samples + drawn_samples - 1) / drawn_samples));
     const int height = static_cast<int>(105 + 150 * panels);
     figure.script = preamble(640, height) + set_range("y", y) + "set multiplot layout " + std::to_string(panels) +
-                    ",1 margins 0.13,0.97," + rounded(60.0 / height, 4) + "," + rounded(1.0 - 62.0 / height, 4) + " spacing 0," + rounded(40.0 / height, 4) +
-                    "\nset ylabel 'signal'\nset format x ''\n";
+                    ",1 margins 0.14,0.97," + rounded(60.0 / height, 4) + "," + rounded(1.0 - 62.0 / height, 4) + " spacing 0," + rounded(40.0 / height, 4) +
+                    "\nset ylabel 'signal' offset 1,0\nset format x ''\n";
     if (samples > 1) figure.script += set_range("x", {examples.time.front(), examples.time.back(), 0});
     for (int64_t panel = 0; panel < panels; ++panel) {
         const std::string target = std::to_string(2 + 2 * panel), output = std::to_string(3 + 2 * panel);
         figure.script += "set label 1 " + gnuplot_quoted(panel_title(results, panel, panels)) + " at graph 0,1.12 left\n";
         if (panel == panels - 1) figure.script += "set xlabel 'time (time constants)'\nset format x '%g'\n";
         const std::string first = panel == 0 ? "" : "no";
-        figure.script += "set key at screen 0.13,0.985 left Left reverse horizontal samplen 2\n" +
+        figure.script += "set key at screen 0.14,0.985 left Left reverse horizontal samplen 2\n" +
                          plot_command({"'" + file + "'" + every + " using 1:" + target + " with lines lw 4 lc rgb '#b8b8b8' " + first + "title" +
                                            (panel == 0 ? " 'target'" : ""),
                                        "'" + file + "'" + every + " using 1:" + output + " with lines lw 1.6 lc rgb '" + blue + "' " + first + "title" +
