@@ -298,6 +298,7 @@ TEST(Force, DivergenceIsAResult) {
     }
     auto made = trainer({.hidden = 30});
     made.start_from(std::vector<double>(30, 0.1), std::numeric_limits<double>::infinity());
+    EXPECT_FALSE(made.finite());
     train(made, 5);
     EXPECT_FALSE(made.finite());
 }
