@@ -55,7 +55,8 @@ void Console::progress(const std::string& what, int64_t done, int64_t all, int64
         return;
     }
     const auto now = std::chrono::steady_clock::now();
-    const bool due = now - last_line_ >= std::chrono::seconds(10) || share >= last_share_ + 0.05 || done == all;
+    const auto silence = now - last_line_;
+    const bool due = silence >= std::chrono::seconds(10) || (share >= last_share_ + 0.05 && silence >= std::chrono::seconds(1)) || done == all;
     if (!due || share == last_share_) return;
     to_stderr(text + "\n");
     last_line_ = now;

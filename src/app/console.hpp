@@ -17,7 +17,7 @@ public:
     void detail(const std::string& text);         ///< only when verbose
     void warning(const std::string& text);        ///< also when quiet, at any rank
 
-    /// A bar with rate and time left on a terminal; elsewhere a plain line every ten seconds or five per cent.
+    /// A bar with rate and time left on a terminal; elsewhere a plain line every ten seconds or five per cent, and not within a second of the last.
     void progress(const study::Progress& progress);
     /// The same for anything counted.
     void progress(const std::string& what, int64_t done, int64_t all, int64_t done_now, double seconds);

@@ -81,12 +81,15 @@ void write_examples(io::H5Writer& file, const Examples& examples, int64_t sample
     std::vector<double> time(static_cast<std::size_t>(samples));
     for (std::size_t i = 0; i < time.size(); ++i) time[i] = static_cast<double>(i) * time_step;
     file.write("example/variant", examples.variant, {count});
-    file.write("example/loss", examples.loss, {count});
+    file.make_scale("example/variant", "variant");
     file.write("example/time", time, {samples});
     file.make_scale("example/time", "time");
     file.attribute("example/time", "units", std::string("time constants"));
+    file.write("example/loss", examples.loss, {count});
+    file.attach_scale("example/loss", 0, "example/variant");
     for (const auto& [name, values] : {std::pair{"example/target", &examples.target}, std::pair{"example/output", &examples.output}}) {
         file.write(name, *values, {count, samples});
+        file.attach_scale(name, 0, "example/variant");  // readers of netCDF want all dimensions labelled, or none
         file.attach_scale(name, 1, "example/time");
     }
     file.attribute("example", "order", std::string("best, median and worst final loss"));

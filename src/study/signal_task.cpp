@@ -36,7 +36,8 @@ public:
           backend_(backend),
           period_(target_period(variant, options)),
           trainer_(make_trainer(variant)),
-          output_(static_cast<std::size_t>(slice_steps)) {
+          output_(static_cast<std::size_t>(slice_steps)),
+          all_steps_(count_steps()) {
         const auto spectra = spectrum.epochs.size();
         result_.loss.assign(spectra, nan);
         result_.accuracy.assign(spectra, nan);
@@ -51,11 +52,7 @@ public:
 
     bool done() const override { return phase_ == Phase::done; }
 
-    double progress() const override {
-        if (done()) return 1.0;
-        const double in_epoch = static_cast<double>(trainer_.steps_done()) / static_cast<double>(options_.steps_per_epoch);
-        return std::min(0.999, in_epoch / static_cast<double>(epochs_));
-    }
+    double progress() const override { return done() ? 1.0 : static_cast<double>(steps_) / static_cast<double>(all_steps_); }
 
     void advance() override {
         switch (phase_) {
@@ -69,6 +66,7 @@ public:
     void save(ArchiveWriter& archive) const override {
         archive.value(phase_);
         archive.value(epoch_);
+        archive.value(steps_);
         archive.value(next_spectrum_);
         result_.save(archive);
         trainer_.save(archive);
@@ -79,6 +77,7 @@ public:
     void load(ArchiveReader& archive) override {
         const auto phase = archive.value<Phase>();
         archive.value(epoch_);
+        archive.value(steps_);
         archive.value(next_spectrum_);
         result_.load(archive);
         trainer_.load(archive);
@@ -102,6 +101,15 @@ private:
         return {backend_, learn::initial_rank1(force, variant.seed, 0), force, period_, variant.seed, 0};
     }
 
+    /// Steps of training, tests and spectra together.
+    int64_t count_steps() const {
+        const auto spectra = static_cast<int64_t>(spectrum_.epochs.size());
+        const int64_t tests = options_.test_after == TestAfter::last ? 1 : options_.test_after == TestAfter::spectra ? spectra + 1 : epochs_;
+        return options_.steps_per_epoch * (epochs_ + tests * options_.test_epochs) + spectra * (spectrum_.warmup + spectrum_steps());
+    }
+
+    int64_t spectrum_steps() const { return spectrum_.steps > 0 ? spectrum_.steps : options_.steps_per_epoch; }
+
     bool spectrum_due() const {
         return next_spectrum_ < spectrum_.epochs.size() && spectrum_.epochs[next_spectrum_] == epoch_;
     }
@@ -123,6 +131,7 @@ private:
         const int64_t epoch_end = (epoch_ + 1) * options_.steps_per_epoch;
         const int64_t steps = std::min(slice_steps, epoch_end - trainer_.steps_done());
         trainer_.train(steps, {output_.data(), static_cast<std::size_t>(steps)});
+        steps_ += steps;
         if (!trainer_.finite()) return diverge();
         if (trainer_.steps_done() < epoch_end) return;
         result_.loss_every_epoch[static_cast<std::size_t>(epoch_)] = trainer_.training_error();
@@ -135,6 +144,7 @@ private:
         const int64_t first = test_->steps_done();
         const int64_t steps = std::min(slice_steps, all - first);
         test_->run(steps, {output_.data(), static_cast<std::size_t>(steps)});
+        steps_ += steps;
         const int64_t example_start = all - options_.steps_per_epoch;
         for (int64_t i = 0; i < steps && epoch_ == epochs_; ++i) {
             if (first + i >= example_start) {
@@ -159,7 +169,7 @@ private:
         chain_.system = lyapunov::network_system<double>(std::move(network), {}, trainer_.state());
         lyapunov::SpectrumOptions options;
         options.exponents = exponents_;
-        options.steps = spectrum_.steps > 0 ? spectrum_.steps : options_.steps_per_epoch;
+        options.steps = spectrum_steps();
         options.warmup = spectrum_.warmup;
         options.interval = spectrum_.interval;
         options.qr = spectrum_.qr;
@@ -168,7 +178,9 @@ private:
     }
 
     void spectrum_slice() {
+        const int64_t before = chain_.run->steps_done();
         chain_.run->advance();
+        steps_ += chain_.run->steps_done() - before;
         if (!chain_.run->done()) return;
         const lyapunov::Spectrum spectrum = chain_.run->result();
         const auto offset = static_cast<std::ptrdiff_t>(next_spectrum_ * static_cast<std::size_t>(exponents_));
@@ -203,6 +215,8 @@ private:
     std::size_t next_spectrum_ = 0;  // index into spectrum epochs
     VariantResult result_;
     std::vector<double> output_;
+    int64_t steps_ = 0;      // of all phases, done
+    int64_t all_steps_ = 0;  // an upper bound
 };
 
 }  // namespace
