@@ -49,9 +49,7 @@ public:
     }
 
     Objective objective(int64_t step) const {
-        const auto parts = static_cast<int64_t>(options_.alpha.size());
-        const int64_t part = std::min(parts - 1, step * parts / std::max<int64_t>(1, options_.steps));
-        return {options_.alpha[static_cast<std::size_t>(part)], options_.reconstruction_norm, options_.prediction_norm};
+        return {alpha_at(options_, step), options_.reconstruction_norm, options_.prediction_norm};
     }
 
 private:
@@ -82,6 +80,12 @@ private:
 };
 
 }  // namespace
+
+double alpha_at(const AutoencoderOptions& options, int64_t step) {
+    const auto parts = static_cast<int64_t>(options.alpha.size());
+    const int64_t part = std::min(parts - 1, step * parts / std::max<int64_t>(1, options.steps));
+    return options.alpha[static_cast<std::size_t>(part)];
+}
 
 TrainedAutoencoder train_autoencoder(MatrixView<const float> training, std::span<const float> training_target,
                                      MatrixView<const float> validation, std::span<const float> validation_target,

@@ -118,6 +118,9 @@ struct AutoencoderOptions {
     int64_t curve_points = 100;                ///< of the learning curves, beside the one before training
 };
 
+/// The weight alpha of update `step` of 0 .. steps-1.
+double alpha_at(const AutoencoderOptions& options, int64_t step);
+
 /// Losses without dropout, before training and at equal distances up to the last step.
 struct LearningCurve {
     std::vector<int64_t> step;
