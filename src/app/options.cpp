@@ -68,9 +68,9 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
     command.add_option("--threads", options.threads, "Threads of this rank (default: its share of the available cores)")
         ->check(CLI::Range(1, 4096))
         ->type_name("N");
-    command.add_option("--device", options.device, "Where to compute: auto, cpu or cuda (default auto)")
+    command.add_option("--device", options.device, "Where to compute (default auto)")
         ->transform(CLI::Transformer(devices))
-        ->type_name("DEVICE");
+        ->option_text("auto|cpu|cuda");
     if (const char* data = std::getenv("AELLE_DATA")) options.data = data;
     command.add_option("--data", options.data, "Folder of data sets (default $AELLE_DATA)")->type_name("DIR");
     command.add_option_function<std::string>(

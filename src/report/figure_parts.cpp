@@ -10,9 +10,7 @@
 
 namespace aelle::report {
 
-double Range::clamped(double value) const {
-    return std::clamp(value, low, high);
-}
+double Range::clamped(double value) const { return std::clamp(value, low, high); }
 
 Range display_range(const std::vector<double>& values) {
     std::vector<double> finite;
@@ -34,10 +32,13 @@ Range display_range(const std::vector<double>& values) {
 
 std::string preamble(int width, int height) {
     return "# Draws on standard output: gnuplot NAME.gp > NAME.svg\n"
-           "set terminal svg size " + std::to_string(width) + "," + std::to_string(height) +
+           "set terminal svg size " +
+           std::to_string(width) + "," + std::to_string(height) +
            " dynamic noenhanced font 'sans-serif,15' background '#ffffff'\n"
            "set encoding utf8\n"
-           "set border 3 lc rgb '" + ink + "'\n"
+           "set border 3 lc rgb '" +
+           ink +
+           "'\n"
            "set tics nomirror out scale 0.5\nset xtics offset 0,0.25\nset xlabel offset 0,0.4\n"
            "set grid lc rgb '#e3e3e3' lw 1 dt solid\n"
            "set key above left Left reverse samplen 2\n";
@@ -51,14 +52,13 @@ std::string set_range(const std::string& axis, const Range& range) {
     return "set " + axis + "range [" + rounded(range.low, 9) + ":" + rounded(range.high, 9) + "]\n";
 }
 
-std::string plot_command(const std::vector<std::string>& terms) {
-    return "plot " + join(terms, ", \\\n     ") + "\n";
-}
+std::string plot_command(const std::vector<std::string>& terms) { return "plot " + join(terms, ", \\\n     ") + "\n"; }
 
 std::vector<std::string> accuracy_points(const std::string& file, bool mark_test) {
     const auto term = [&](int high, int filled, int marker, const char* colour, const std::string& title) {
-        return "'" + file + "' using 1:($3==" + std::to_string(high) + " && $4==" + std::to_string(filled) + " ? $2 : NaN) with points pt " +
-               std::to_string(marker) + " ps 0.8 lw 1.3 lc rgb '" + colour + "' title " + gnuplot_quoted(title);
+        return "'" + file + "' using 1:($3==" + std::to_string(high) + " && $4==" + std::to_string(filled) +
+               " ? $2 : NaN) with points pt " + std::to_string(marker) + " ps 0.8 lw 1.3 lc rgb '" + colour + "' title " +
+               gnuplot_quoted(title);
     };
     if (!mark_test) return {term(1, 1, 7, blue, "high accuracy"), term(0, 1, 9, vermillion, "low accuracy")};
     return {term(1, 0, 6, blue, "high accuracy"), term(0, 0, 8, vermillion, "low accuracy"), term(1, 1, 7, blue, "high, test"),
@@ -89,11 +89,14 @@ std::string init_palette(const Results& results) {
         if (!(high > low)) high = low + 1.0;
     }
     return "set palette defined (0 '#440154', 1 '#46327e', 2 '#365c8d', 3 '#277f8e', 4 '#1fa187', 5 '#4ac16d', 6 '#a0da39', 7 '#fde725')\n"
-           "set cbrange [" + rounded(low, 9) + ":" + rounded(high, 9) + "]\nset cblabel " + gnuplot_quoted(init_axis(results)) + "\n";
+           "set cbrange [" +
+           rounded(low, 9) + ":" + rounded(high, 9) + "]\nset cblabel " + gnuplot_quoted(init_axis(results)) + "\n";
 }
 
 std::string outside_note(int64_t outside) {
-    return outside == 0 ? "" : " " + counted(outside, "value", "values") + " beyond the axes " + (outside == 1 ? "is" : "are") + " drawn at the edge.";
+    return outside == 0
+               ? ""
+               : " " + counted(outside, "value", "values") + " beyond the axes " + (outside == 1 ? "is" : "are") + " drawn at the edge.";
 }
 
 double pc1_boundary(const Results& results, int64_t epoch) {

@@ -50,7 +50,8 @@ Figure score_figure(const Results& results, const Scores& scores, int64_t epoch)
     if (std::isfinite(baseline)) {
         const std::string file = figure.stem + "-baseline.dat";
         figure.data.push_back({file, "# F1 of calling everything good\n" + data_line({baseline, y.low}) + data_line({baseline, y.high})});
-        terms.push_back("'" + file + "' using 1:2 with lines lw 2 dt (8,5) lc rgb '" + std::string(ink) + "' title 'everything called good'");
+        terms.push_back("'" + file + "' using 1:2 with lines lw 2 dt (8,5) lc rgb '" + std::string(ink) +
+                        "' title 'everything called good'");
     }
     const std::string select = "'" + figure.stem + ".dat' using 1:($5==";
     const std::string rest = " ? $2 : NaN):3:4 with xerrorbars ps 0.9 lw 1.6 pt ";
@@ -58,7 +59,8 @@ Figure score_figure(const Results& results, const Scores& scores, int64_t epoch)
     terms.push_back(select + "0" + rest + "5 lc rgb '" + grey + "' title 'without'");
     figure.script += plot_command(terms);
     figure.caption = "Mean F1 over " + counted(results.repeats, "split", "splits") + " " + after_epoch(results, epoch) +
-                     ", with 95 % intervals (bootstrap over networks). A classifier left of or on the dashed line does no better than calling every network good.";
+                     ", with 95 % intervals (bootstrap over networks). A classifier left of or on the dashed line does no better than "
+                     "calling every network good.";
     figure.alternative = "Dot plot of the F1 of every classifier with intervals, sorted; the numbers are in the table.";
     return figure;
 }
@@ -66,7 +68,9 @@ Figure score_figure(const Results& results, const Scores& scores, int64_t epoch)
 std::vector<Figure> make_figures(const Results& results, const Scores& scores, std::vector<std::string>& notes) {
     const int64_t last = results.epochs() - 1;
     std::vector<Figure> figures;
-    const auto left_out = [&](const std::string& title, const std::string& why) { notes.push_back("Figure left out: " + title + ": " + why + "."); };
+    const auto left_out = [&](const std::string& title, const std::string& why) {
+        notes.push_back("Figure left out: " + title + ": " + why + ".");
+    };
     if (!results.examples.variant.empty() && !results.examples.time.empty()) figures.push_back(signal_figure(results));
     else if (results.task == "signal") left_out("target and produced signals", "study.h5 has no complete group example");
     if (any_finite(results.loss) && any_finite(results.init)) figures.push_back(loss_figure(results));

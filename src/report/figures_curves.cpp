@@ -100,8 +100,8 @@ Figure signal_figure(const Results& results) {
     const auto samples = static_cast<int64_t>(examples.time.size());
     const std::string every = " every " + std::to_string(std::max<int64_t>(1, (samples + drawn_samples - 1) / drawn_samples));
     const int height = static_cast<int>(105 + 150 * panels);
-    figure.script = preamble(640, height) + set_range("y", y) + "set multiplot layout " + std::to_string(panels) +
-                    ",1 margins 0.14,0.97," + rounded(60.0 / height, 4) + "," + rounded(1.0 - 62.0 / height, 4) + " spacing 0," + rounded(40.0 / height, 4) +
+    figure.script = preamble(640, height) + set_range("y", y) + "set multiplot layout " + std::to_string(panels) + ",1 margins 0.14,0.97," +
+                    rounded(60.0 / height, 4) + "," + rounded(1.0 - 62.0 / height, 4) + " spacing 0," + rounded(40.0 / height, 4) +
                     "\nset ylabel 'signal' offset 1,0\nset format x ''\n";
     if (samples > 1) figure.script += set_range("x", {examples.time.front(), examples.time.back(), 0});
     for (int64_t panel = 0; panel < panels; ++panel) {
@@ -110,14 +110,17 @@ Figure signal_figure(const Results& results) {
         if (panel == panels - 1) figure.script += "set xlabel 'time (time constants)'\nset format x '%g'\n";
         const std::string first = panel == 0 ? "" : "no";
         figure.script += "set key at screen 0.14,0.985 left Left reverse horizontal samplen 2\n" +
-                         plot_command({"'" + file + "'" + every + " using 1:" + target + " with lines lw 4 lc rgb '#b8b8b8' " + first + "title" +
-                                           (panel == 0 ? " 'target'" : ""),
-                                       "'" + file + "'" + every + " using 1:" + output + " with lines lw 1.6 lc rgb '" + blue + "' " + first + "title" +
-                                           (panel == 0 ? " 'network'" : "")});
+                         plot_command({"'" + file + "'" + every + " using 1:" + target + " with lines lw 4 lc rgb '#b8b8b8' " + first +
+                                           "title" + (panel == 0 ? " 'target'" : ""),
+                                       "'" + file + "'" + every + " using 1:" + output + " with lines lw 1.6 lc rgb '" + blue + "' " +
+                                           first + "title" + (panel == 0 ? " 'network'" : "")});
     }
     figure.script += "unset multiplot\n";
-    figure.caption = "What three networks had to produce (grey) and what they produced on their own after training (blue): the one with the smallest, the "
-                     "middle and the largest error." + outside_note(y.outside);
+    figure.caption =
+        "What three networks had to produce (grey) and what they produced on their own after training (blue): the one with the smallest, "
+        "the "
+        "middle and the largest error." +
+        outside_note(y.outside);
     figure.alternative = "Line plots of target and output over time, one panel each for the best, the median and the worst network.";
     return figure;
 }
@@ -150,8 +153,10 @@ Figure spectra_figure(const Results& results, int64_t epoch) {
     add(high, "high", "lw 1.3 lc rgb '#500072B2'", "high accuracy");
     figure.script += plot_command(terms);
     figure.caption = "Lyapunov exponents " + after_epoch(results, epoch) + " of " + std::to_string(high.size()) + " networks of high and " +
-                     std::to_string(low.size()) + " of low accuracy, picked evenly from best to worst. A largest exponent of 0 (black line) is a steady "
-                     "rhythm, above 0 chaos, below 0 rest." + outside_note(y.outside);
+                     std::to_string(low.size()) +
+                     " of low accuracy, picked evenly from best to worst. A largest exponent of 0 (black line) is a steady "
+                     "rhythm, above 0 chaos, below 0 rest." +
+                     outside_note(y.outside);
     figure.alternative = "Curves of Lyapunov exponents, largest first; solid blue for high accuracy, dashed vermillion for low.";
     return figure;
 }
@@ -213,9 +218,15 @@ Figure learning_curve_figure(const Results& results) {
     }
     figure.data.push_back({figure.stem + ".dat", data});
     // Nothing at or below zero can be drawn on a logarithmic axis.
-    const auto largest = results.curve_step.empty() ? 10.0 : *std::max_element(results.curve_step.begin(), results.curve_step.end());
+    double first = HUGE_VAL, last = 1.0;
+    for (const double step : results.curve_step) {
+        if (step > 0.0) first = std::min(first, step);
+        last = std::max(last, step);
+    }
+    if (!(first < last)) first = 0.1 * last;
     figure.script = preamble(640, 420) + axis_labels("training step", "loss (scaled units)") +
-                    "set logscale xy\nset format y '%g'\nset key maxrows 2 width -5\nset xrange [1:" + rounded(std::max(10.0, largest), 9) + "]\n";
+                    "set logscale xy\nset format y '%g'\nset key maxrows 2 width -5\nset xrange [" + rounded(first, 9) + ":" +
+                    rounded(last, 9) + "]\n";
     std::vector<std::string> terms;
     for (std::size_t i = 0; i < results.curves.size(); ++i) {
         std::string title = results.curves[i].name;
@@ -225,13 +236,17 @@ Figure learning_curve_figure(const Results& results) {
         const std::size_t split_at = title.find(' ');
         title = title.substr(0, split_at) + (training ? ", training" : ", validation");
         const std::string column = std::to_string(i + 2);
-        terms.push_back("'" + figure.stem + ".dat' using ($1>0 ? $1 : NaN):($" + column + ">0 ? $" + column + " : NaN) with lines lw 2 dt " +
-                        (training ? "1" : "(5,3)") + " lc rgb '" + (reconstruction ? blue : vermillion) + "' title '" + title + "'");
+        terms.push_back("'" + figure.stem + ".dat' using ($1>0 ? $1 : NaN):($" + column + ">0 ? $" + column +
+                        " : NaN) with lines lw 2 dt " + (training ? "1" : "(5,3)") + " lc rgb '" + (reconstruction ? blue : vermillion) +
+                        "' title '" + title + "'");
     }
     figure.script += plot_command(terms);
-    figure.caption = "Reconstruction of the spectrum and prediction of the loss while the autoencoder of the first split learns. Validation networks are not trained "
-                     "on; where their curve rises, the autoencoder has begun to learn its training networks by heart.";
-    figure.alternative = "Logarithmic line plot of reconstruction and prediction loss over training steps, solid for training and dashed for validation.";
+    figure.caption =
+        "Reconstruction of the spectrum and prediction of the loss while the autoencoder of the first split learns. Validation networks "
+        "are not trained "
+        "on; where their curve rises, the autoencoder has begun to learn its training networks by heart.";
+    figure.alternative =
+        "Logarithmic line plot of reconstruction and prediction loss over training steps, solid for training and dashed for validation.";
     return figure;
 }
 

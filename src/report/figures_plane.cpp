@@ -59,7 +59,8 @@ Figure plane(const Results& results, int64_t epoch, const std::string& stem, boo
     const std::string file = stem + ".dat";
     std::string data = "# pc1 pc2 high_accuracy filled init\n";
     for (const Point& point : points) {
-        data += data_line({x.clamped(point.pc1), y.clamped(point.pc2), point.high ? 1.0 : 0.0, by_init || point.test ? 1.0 : 0.0, point.init});
+        data +=
+            data_line({x.clamped(point.pc1), y.clamped(point.pc2), point.high ? 1.0 : 0.0, by_init || point.test ? 1.0 : 0.0, point.init});
     }
     figure.data.push_back({file, data});
     std::vector<std::string> terms = boundary_line(figure, results, epoch, x, y);
@@ -70,7 +71,8 @@ Figure plane(const Results& results, int64_t epoch, const std::string& stem, boo
         for (const auto& [high, marker, outline, title] : {std::tuple{1, 7, 6, "high accuracy"}, std::tuple{0, 9, 8, "low accuracy"}}) {
             const std::string select = "'" + file + "' using 1:($3==" + std::to_string(high) + " ? $2 : NaN)";
             terms.push_back(select + ":5 with points pt " + std::to_string(marker) + " ps 0.8 lc palette notitle");
-            terms.push_back(select + " with points pt " + std::to_string(outline) + " ps 0.8 lw 0.7 lc rgb '" + ink + "' title '" + title + "'");
+            terms.push_back(select + " with points pt " + std::to_string(outline) + " ps 0.8 lw 0.7 lc rgb '" + ink + "' title '" + title +
+                            "'");
         }
     } else {
         figure.script += "set key maxrows 2\n";
@@ -90,7 +92,8 @@ int64_t bin_of(const Range& range, double value) {
 }
 
 /// Stacks the groups bin by bin: lines of `left right bottom top group colour`; returns the height of the highest stack.
-double stack(const Range& range, const std::vector<std::array<int64_t, bins>>& counts, const std::vector<double>& colour, std::string& data) {
+double stack(const Range& range, const std::vector<std::array<int64_t, bins>>& counts, const std::vector<double>& colour,
+             std::string& data) {
     const double width = (range.high - range.low) / static_cast<double>(bins);
     double highest = 0.0;
     for (int64_t bin = 0; bin < bins; ++bin) {
@@ -134,8 +137,9 @@ std::size_t nearest_group(const std::vector<double>& groups, double value) {
 }
 
 /// `stem.dat` with the stacked boxes, ranges and labels in the script.
-Range start_histogram(Figure& figure, const Results& results, const std::vector<Point>& points, const std::vector<std::array<int64_t, bins>>& counts,
-                      const std::vector<double>& colour, int64_t epoch, int width, std::vector<std::string>& terms) {
+Range start_histogram(Figure& figure, const Results& results, const std::vector<Point>& points,
+                      const std::vector<std::array<int64_t, bins>>& counts, const std::vector<double>& colour, int64_t epoch, int width,
+                      std::vector<std::string>& terms) {
     const Range x = display_range(component_of(points, &Point::pc1));
     std::string data = "# left right bottom top group colour\n";
     const double highest = stack(x, counts, colour, data);
@@ -158,7 +162,8 @@ Figure accuracy_plane_figure(const Results& results, int64_t epoch) {
     Figure figure = plane(results, epoch, "plane-accuracy", false);
     figure.title = "AeLLE plane by accuracy";
     figure.caption = "Each mark is one network, placed by its Lyapunov spectrum alone " + after_epoch(results, epoch) +
-                     ". Filled marks are test networks, which neither the autoencoder nor the boundary has seen." + pc1_side(results, epoch) + figure.caption;
+                     ". Filled marks are test networks, which neither the autoencoder nor the boundary has seen." +
+                     pc1_side(results, epoch) + figure.caption;
     figure.alternative = "Scatter plot of " + count_words(plane_points(results, epoch)) +
                          " networks over the first two principal components of the latent vectors, with a vertical boundary line.";
     return figure;
@@ -167,7 +172,8 @@ Figure accuracy_plane_figure(const Results& results, int64_t epoch) {
 Figure init_plane_figure(const Results& results, int64_t epoch) {
     Figure figure = plane(results, epoch, "plane-init", true);
     figure.title = "AeLLE plane by " + results.init_name;
-    figure.caption = "The same plane, coloured by the initialisation parameter " + results.init_name + ", which the autoencoder was not told." + figure.caption;
+    figure.caption = "The same plane, coloured by the initialisation parameter " + results.init_name +
+                     ", which the autoencoder was not told." + figure.caption;
     figure.alternative = "Scatter plot of the same networks, coloured by " + results.init_name + ".";
     return figure;
 }
@@ -183,11 +189,13 @@ Figure accuracy_histogram_figure(const Results& results, int64_t epoch) {
     start_histogram(figure, results, points, counts, {1.0, 0.0}, epoch, 640, terms);
     const std::string file = figure.stem + ".dat";
     const std::string blue_fill = "fs solid 0.9 border lc rgb '#ffffff' lc rgb '" + std::string(blue) + "' title 'high accuracy'";
-    const std::string hatch = "fs pattern 4 border lc rgb '" + std::string(vermillion) + "' lc rgb '" + vermillion + "' title 'low accuracy'";
+    const std::string hatch =
+        "fs pattern 4 border lc rgb '" + std::string(vermillion) + "' lc rgb '" + vermillion + "' title 'low accuracy'";
     terms.insert(terms.begin(), {boxes(file, "0", "", blue_fill), boxes(file, "1", "", hatch)});
     figure.script += plot_command(terms);
     figure.title = "Networks along PC1 by accuracy";
-    figure.caption = "How many networks of high and low accuracy lie along the first axis of the plane; bars are stacked." + pc1_side(results, epoch) + figure.caption;
+    figure.caption = "How many networks of high and low accuracy lie along the first axis of the plane; bars are stacked." +
+                     pc1_side(results, epoch) + figure.caption;
     figure.alternative = "Stacked histogram along PC1 of " + count_words(points) + " networks.";
     return figure;
 }

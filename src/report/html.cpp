@@ -37,9 +37,7 @@ pre{overflow-x:auto;background:var(--row);padding:.8rem;border-radius:6px;font-s
 .notes{border-left:3px solid #D55E00;padding-left:.8rem}
 )";
 
-std::string element(const std::string& tag, const std::string& text) {
-    return "<" + tag + ">" + escaped(text) + "</" + tag + ">";
-}
+std::string element(const std::string& tag, const std::string& text) { return "<" + tag + ">" + escaped(text) + "</" + tag + ">"; }
 
 std::string table_row(const std::string& cell, const std::vector<std::string>& values) {
     std::string row = "<tr>";
@@ -85,8 +83,9 @@ std::string facts(const Results& results) {
     add("Networks", std::to_string(results.variants()) + ": " + status_words(results));
     add("Spectra after epochs", epochs_words(results));
     add("High accuracy", counted(high, "network", "networks") + ", " + results.loss_name + " below " + rounded(results.threshold, 4));
-    add("In the analysis", std::to_string(results.diverged) + " diverged and counted as low accuracy, " + std::to_string(results.left_out) +
-                               " left out for want of a finite spectrum, " + counted(results.clipped, "very small exponent", "very small exponents") + " raised to the floor");
+    add("In the analysis", std::to_string(results.diverged) + " diverged (of low accuracy wherever their spectrum is finite), " +
+                               std::to_string(results.left_out) + " left out for want of a finite spectrum, " +
+                               counted(results.clipped, "very small exponent", "very small exponents") + " raised to the floor");
     add("Seed", std::to_string(results.seed));
     add("Device", results.device);
     add("Version", "aelle " + results.version);
@@ -99,8 +98,8 @@ std::string classifier_tables(const Results& results, const Scores& scores) {
     const std::vector<Summary> order = ranked(scores, last);
     std::vector<std::vector<std::string>> rows{{"Classifier", "F1", "95 % interval", "Precision", "Recall", "Accuracy"}};
     for (const Summary& s : order) {
-        rows.push_back({name(s), mean_and_deviation(s.f1), interval(s.f1_low, s.f1_high), mean_and_deviation(s.precision), mean_and_deviation(s.recall),
-                        mean_and_deviation(s.accuracy)});
+        rows.push_back({name(s), mean_and_deviation(s.f1), interval(s.f1_low, s.f1_high), mean_and_deviation(s.precision),
+                        mean_and_deviation(s.recall), mean_and_deviation(s.accuracy)});
     }
     std::string text = table(rows) + "<p class=\"small\">" + escaped(scoring_note(results, last)) +
                        " Mean ± standard deviation over splits; interval of the mean F1 by bootstrap over networks.</p>\n";
@@ -123,7 +122,8 @@ std::string figure_element(const DrawnFigure& drawn, std::size_t number) {
     if (drawn.svg.empty()) {
         text += "<div class=\"absent\">" + escaped("Not drawn. Data and script: figures/" + drawn.figure.stem + ".dat, .gp") + "</div>\n";
     } else {
-        text += "<div class=\"drawing\">" + inline_svg(drawn.svg, "f" + std::to_string(number) + "-", drawn.figure.alternative) + "</div>\n";
+        text +=
+            "<div class=\"drawing\">" + inline_svg(drawn.svg, "f" + std::to_string(number) + "-", drawn.figure.alternative) + "</div>\n";
     }
     return text + element("figcaption", drawn.figure.caption) + "\n</figure>\n";
 }
@@ -151,12 +151,18 @@ constexpr std::array<std::pair<const char*, const char*>, 18> explanations{{
 
 std::string how_to_read(const Results& results) {
     std::string text = "<h2>How to read this</h2>\n";
-    text += element("p", "A network's Lyapunov exponents say how fast small disturbances of its state grow or shrink. AeLLE is an autoencoder that turns a whole spectrum "
-                         "into a few numbers while predicting the loss; the plane shows their first two principal components. The question is whether the spectrum "
-                         "tells which networks are accurate.");
-    text += element("p", "Precision is the share of networks called good that are good, recall the share of good ones that are found, F1 their harmonic mean. The networks are "
-                         "split at random into training, validation and test; only test networks are scored. Intervals hold the uncertainty of which networks were "
-                         "sampled, the standard deviation that of the split.");
+    text += element("p",
+                    "A network's Lyapunov exponents say how fast small disturbances of its state grow or shrink. AeLLE is an autoencoder "
+                    "that turns a whole spectrum "
+                    "into a few numbers while predicting the loss; the plane shows their first two principal components. The question is "
+                    "whether the spectrum "
+                    "tells which networks are accurate.");
+    text += element("p",
+                    "Precision is the share of networks called good that are good, recall the share of good ones that are found, F1 their "
+                    "harmonic mean. The networks are "
+                    "split at random into training, validation and test; only test networks are scored. Intervals hold the uncertainty of "
+                    "which networks were "
+                    "sampled, the standard deviation that of the split.");
     text += "<details><summary>The classifiers</summary><dl class=\"names\">\n";
     for (const auto& [name, meaning] : explanations) {
         if (results.find_classifier(name) >= 0) text += element("dt", name) + element("dd", meaning) + "\n";
@@ -209,18 +215,22 @@ std::string inline_svg(std::string_view svg, std::string_view prefix, std::strin
         if (from != std::string::npos && to != std::string::npos) body.erase(from, to + close.size() - from);
     }
     const std::string mark(prefix);
-    for (const char* reference : {" id=\"", " id='", "href=\"#", "href='#", "url(#", "url('#", "url(\"#"}) body = replaced(body, reference, reference + mark);
+    for (const char* reference : {" id=\"", " id='", "href=\"#", "href='#", "url(#", "url('#", "url(\"#"})
+        body = replaced(body, reference, reference + mark);
     return head + " role=\"img\" aria-label=\"" + escaped(label) + "\"" + body;
 }
 
-std::string html_page(const Results& results, const Scores& scores, const std::vector<DrawnFigure>& figures, const std::vector<std::string>& notes) {
-    std::string page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                       "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n";
+std::string html_page(const Results& results, const Scores& scores, const std::vector<DrawnFigure>& figures,
+                      const std::vector<std::string>& notes) {
+    std::string page =
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n";
     page += element("title", results.name + ": Lyapunov spectra and accuracy") + "\n<style>" + style + "</style>\n</head>\n<body>\n";
     page += element("h1", results.name);
     page += "<p class=\"lead\">" +
             escaped(counted(results.variants(), "recurrent network", "recurrent networks") + " trained on the task " + results.task +
-                    ", their Lyapunov spectra, and how well the spectra tell the accurate networks from the others.") + "</p>\n";
+                    ", their Lyapunov spectra, and how well the spectra tell the accurate networks from the others.") +
+            "</p>\n";
     if (!notes.empty()) {
         page += "<div class=\"notes\">";
         for (const std::string& note : notes) page += element("p", note);

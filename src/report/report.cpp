@@ -46,10 +46,12 @@ Report write_report(const std::filesystem::path& folder) {
     Report report{folder / "report" / "index.html", {}};
     const auto gnuplot = find_gnuplot();
     if (!gnuplot) {
-        report.notes.push_back("gnuplot was not found on PATH, so no figure is drawn; data and scripts of the figures are in report/figures/.");
+        report.notes.push_back(
+            "gnuplot was not found on PATH, so no figure is drawn; data and scripts of the figures are in report/figures/.");
     }
     std::vector<DrawnFigure> drawn;
-    for (const Figure& figure : make_figures(results, scores, report.notes)) drawn.push_back(write_figure(to, figure, gnuplot, report.notes));
+    for (const Figure& figure : make_figures(results, scores, report.notes))
+        drawn.push_back(write_figure(to, figure, gnuplot, report.notes));
     io::write_atomically(report.path, html_page(results, scores, drawn, report.notes));
     return report;
 }

@@ -117,7 +117,8 @@ void read_analysis_file(const io::H5Reader& file, Results& results) {
     const int64_t count = results.variants();
     const int64_t epochs = results.epochs();
     if (file.read<int64_t>("variant", {-1}) != results.variant || file.read<int64_t>("epoch", {-1}) != results.epoch) {
-        throw DataError(file.file().string() + ": variant, epoch: found others than in study.h5, expected the same: run `aelle analyze` again");
+        throw DataError(file.file().string() +
+                        ": variant, epoch: found others than in study.h5, expected the same: run `aelle analyze` again");
     }
     results.classifier = required_strings(file, "classifier", -1);
     results.loss = file.read<double>("loss", {count});

@@ -123,8 +123,20 @@ void score_one(const Results& results, const DrawCounts& counts, int64_t c, int6
     summary.accuracy = spread_of(accuracy);
     summary.f1_low = percentile(mean_of_draw, 0.025);
     summary.f1_high = percentile(mean_of_draw, 0.975);
-    ScoreRow all{c, e, all_repeats, sum.count(), sum.tp, sum.fp, sum.fn, summary.precision.mean, summary.recall.mean, summary.f1.mean,
-                 summary.f1_low, summary.f1_high, summary.accuracy.mean, nan};
+    ScoreRow all{c,
+                 e,
+                 all_repeats,
+                 sum.count(),
+                 sum.tp,
+                 sum.fp,
+                 sum.fn,
+                 summary.precision.mean,
+                 summary.recall.mean,
+                 summary.f1.mean,
+                 summary.f1_low,
+                 summary.f1_high,
+                 summary.accuracy.mean,
+                 nan};
     scores.rows.push_back(all);
     scores.summary.push_back(std::move(summary));
 }

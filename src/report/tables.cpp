@@ -14,9 +14,7 @@
 namespace aelle::report {
 namespace {
 
-std::string csv_real(double value) {
-    return std::isnan(value) ? "" : exact(value);
-}
+std::string csv_real(double value) { return std::isnan(value) ? "" : exact(value); }
 
 /// Quoted where the text holds a comma, a quote or a line end.
 std::string csv_text(const std::string& text) {
@@ -26,25 +24,17 @@ std::string csv_text(const std::string& text) {
     return quoted + "\"";
 }
 
-std::string csv_line(const std::vector<std::string>& fields) {
-    return join(fields, ",") + "\n";
-}
+std::string csv_line(const std::vector<std::string>& fields) { return join(fields, ",") + "\n"; }
 
-double value_at(const std::vector<double>& values, std::size_t index) {
-    return values.empty() ? std::nan("") : values[index];
-}
+double value_at(const std::vector<double>& values, std::size_t index) { return values.empty() ? std::nan("") : values[index]; }
 
 const std::string& name_of(const Results& results, const Summary& summary) {
     return results.classifier[static_cast<std::size_t>(summary.classifier)];
 }
 
-std::string epoch_text(const Results& results, int64_t e) {
-    return std::to_string(results.epoch[static_cast<std::size_t>(e)]);
-}
+std::string epoch_text(const Results& results, int64_t e) { return std::to_string(results.epoch[static_cast<std::size_t>(e)]); }
 
-bool uses_autoencoder(const std::string& classifier) {
-    return classifier.find("aelle") != std::string::npos;
-}
+bool uses_autoencoder(const std::string& classifier) { return classifier.find("aelle") != std::string::npos; }
 
 /// One classifier against another on the same splits, in words.
 std::string comparison(const Results& results, const Summary& with, const Summary& without) {
@@ -52,7 +42,8 @@ std::string comparison(const Results& results, const Summary& with, const Summar
     for (std::size_t r = 0; r < difference.size(); ++r) difference[r] -= without.f1_of_repeat[r];
     const Spread spread = spread_of(difference);
     std::string text = "Best with AeLLE (" + name_of(results, with) + ", " + mean_and_deviation(with.f1) + ") minus best without it (" +
-                       name_of(results, without) + ", " + mean_and_deviation(without.f1) + "), split by split: " + mean_and_deviation(spread) + "; ";
+                       name_of(results, without) + ", " + mean_and_deviation(without.f1) +
+                       "), split by split: " + mean_and_deviation(spread) + "; ";
     if (!(spread.mean > 0)) return text + "AeLLE shows no advantage here.";
     if (!(spread.mean > spread.deviation)) return text + "smaller than the spread between splits, so no advantage of AeLLE is shown.";
     return text + "larger than the spread between splits.";
@@ -92,24 +83,26 @@ std::string classifiers_csv(const Results& results, const Scores& scores) {
 
 std::string summary_csv(const Results& results, const Scores& scores) {
     std::string text =
-        "classifier,epoch,repeats,f1_mean,f1_sd,f1_low,f1_high,precision_mean,precision_sd,recall_mean,recall_sd,accuracy_mean,accuracy_sd\n";
+        "classifier,epoch,repeats,f1_mean,f1_sd,f1_low,f1_high,precision_mean,precision_sd,recall_mean,recall_sd,accuracy_mean,accuracy_"
+        "sd\n";
     for (const Summary& row : scores.summary) {
-        text += csv_line({csv_text(name_of(results, row)), epoch_text(results, row.epoch), std::to_string(results.repeats), csv_real(row.f1.mean),
-                          csv_real(row.f1.deviation), csv_real(row.f1_low), csv_real(row.f1_high), csv_real(row.precision.mean),
-                          csv_real(row.precision.deviation), csv_real(row.recall.mean), csv_real(row.recall.deviation),
-                          csv_real(row.accuracy.mean), csv_real(row.accuracy.deviation)});
+        text += csv_line({csv_text(name_of(results, row)), epoch_text(results, row.epoch), std::to_string(results.repeats),
+                          csv_real(row.f1.mean), csv_real(row.f1.deviation), csv_real(row.f1_low), csv_real(row.f1_high),
+                          csv_real(row.precision.mean), csv_real(row.precision.deviation), csv_real(row.recall.mean),
+                          csv_real(row.recall.deviation), csv_real(row.accuracy.mean), csv_real(row.accuracy.deviation)});
     }
     return text;
 }
 
 std::string variants_csv(const Results& results) {
-    std::string text = "variant,cell,hidden,init,seed,status,label,loss,epoch,exponent_mean,exponent_max,exponent_std,pc1,pc2,predicted_loss\n";
+    std::string text =
+        "variant,cell,hidden,init,seed,status,label,loss,epoch,exponent_mean,exponent_max,exponent_std,pc1,pc2,predicted_loss\n";
     const int64_t last = results.epochs() - 1;
     for (int64_t v = 0; v < results.variants(); ++v) {
         const auto i = static_cast<std::size_t>(v);
         const auto at_last = static_cast<std::size_t>(v * results.epochs() + last);
-        text += csv_line({std::to_string(results.variant[i]), csv_text(results.cell[i]), std::to_string(results.hidden[i]), csv_real(results.init[i]),
-                          std::to_string(results.variant_seed[i]), csv_text(results.status[i]),
+        text += csv_line({std::to_string(results.variant[i]), csv_text(results.cell[i]), std::to_string(results.hidden[i]),
+                          csv_real(results.init[i]), std::to_string(results.variant_seed[i]), csv_text(results.status[i]),
                           std::to_string(results.label[i]), csv_real(results.loss[i]), epoch_text(results, last),
                           csv_real(value_at(results.statistic_mean, at_last)), csv_real(value_at(results.statistic_max, at_last)),
                           csv_real(value_at(results.statistic_std, at_last)), csv_real(results.component(v, last, 0)),
@@ -133,9 +126,10 @@ std::vector<std::string> findings(const Results& results, const Scores& scores, 
         auto& slot = uses_autoencoder(name) ? with : without;
         if (!slot) slot = summary;
     }
-    std::string first = "Best mean F1 after epoch " + epoch_text(results, epoch) + ": " + name_of(results, best) + ", " + mean_and_deviation(best.f1) + ". ";
+    std::string first = "Best mean F1 after epoch " + epoch_text(results, epoch) + ": " + name_of(results, best) + ", " +
+                        mean_and_deviation(best.f1) + ". ";
     if (!std::isnan(best.f1.deviation)) {
-        first += near.empty() ? "No other lies within its standard deviation." : "Within its standard deviation lie " + join(near, ", ") + ".";
+        first += near.empty() ? "No other lies within its standard deviation." : "Within its standard deviation: " + join(near, ", ") + ".";
     }
     sentences.push_back(first);
     if (with && without) sentences.push_back(comparison(results, *with, *without));
@@ -146,14 +140,16 @@ std::vector<std::string> findings(const Results& results, const Scores& scores, 
 std::string text_table(const Results& results, const Scores& scores) {
     const int64_t last = results.epochs() - 1;
     const std::vector<Summary> order = ranked(scores, last);
-    std::vector<std::vector<std::string>> rows(1, {"after epoch " + epoch_text(results, last), "F1", "95 % interval", "precision", "recall", "accuracy"});
+    std::vector<std::vector<std::string>> rows(
+        1, {"after epoch " + epoch_text(results, last), "F1", "95 % interval", "precision", "recall", "accuracy"});
     for (const Summary& summary : order) {
         rows.push_back({name_of(results, summary), mean_and_deviation(summary.f1), interval(summary.f1_low, summary.f1_high),
                         mean_and_deviation(summary.precision), mean_and_deviation(summary.recall), mean_and_deviation(summary.accuracy)});
     }
     std::string text = aligned(rows);
     if (results.epochs() > 1) text += "\n" + epochs_table(results, scores, order);
-    text += "\n" + scoring_note(results, last) + "\nMean ± standard deviation over splits; interval of the mean F1 by bootstrap over networks.\n";
+    text += "\n" + scoring_note(results, last) +
+            "\nMean ± standard deviation over splits; interval of the mean F1 by bootstrap over networks.\n";
     for (const std::string& sentence : findings(results, scores, last)) text += sentence + "\n";
     if (scores.undefined > 0) text += undefined_note(scores) + "\n";
     return text;

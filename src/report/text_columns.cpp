@@ -12,7 +12,8 @@ namespace aelle::report {
 namespace {
 
 std::size_t characters(std::string_view text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }));
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }));
 }
 
 }  // namespace
@@ -78,7 +79,8 @@ std::string scoring_note(const Results& results, int64_t epoch) {
 std::string undefined_note(const Scores& scores) {
     if (scores.undefined == 0) return "";
     return counted(scores.undefined, "score", "scores") +
-           " of single splits had denominator zero (nothing good, or nothing called good) and " + (scores.undefined == 1 ? "counts" : "count") + " as 0.";
+           " of single splits had denominator zero (nothing good, or nothing called good) and " +
+           (scores.undefined == 1 ? "counts" : "count") + " as 0.";
 }
 
 }  // namespace aelle::report

@@ -22,7 +22,9 @@ using testing::Recipe;
 /// PATH for the length of a test.
 class PathVariable {
 public:
-    explicit PathVariable(const std::string& value) : before_(std::getenv("PATH") ? std::getenv("PATH") : "") { ::setenv("PATH", value.c_str(), 1); }
+    explicit PathVariable(const std::string& value) : before_(std::getenv("PATH") ? std::getenv("PATH") : "") {
+        ::setenv("PATH", value.c_str(), 1);
+    }
     ~PathVariable() { ::setenv("PATH", before_.c_str(), 1); }
     PathVariable(const PathVariable&) = delete;
     PathVariable& operator=(const PathVariable&) = delete;
@@ -79,7 +81,8 @@ TEST_F(DrawnReport, HoldsNineLabelledFiguresAndNothingFromOutside) {
     const std::regex identifier("\\sid=[\"']([^\"']+)[\"']"), reference("href=[\"']#([^\"']+)[\"']");
     for (std::sregex_iterator found(page.begin(), page.end(), identifier), end; found != end; ++found) ++identifiers[(*found)[1]];
     for (const auto& [name, count] : identifiers) EXPECT_EQ(count, 1) << name;
-    for (std::sregex_iterator found(page.begin(), page.end(), reference), end; found != end; ++found) EXPECT_TRUE(identifiers.contains((*found)[1])) << (*found)[1];
+    for (std::sregex_iterator found(page.begin(), page.end(), reference), end; found != end; ++found)
+        EXPECT_TRUE(identifiers.contains((*found)[1])) << (*found)[1];
 }
 
 TEST_F(DrawnReport, IsTheSameWhenWrittenAgain) {
@@ -168,19 +171,17 @@ TEST(Report, SurvivesAGnuplotThatFails) {
     EXPECT_NE(report.notes[0].find("broken in a special way"), std::string::npos) << report.notes[0];
 }
 
-TEST(Gnuplot, LiteralsCannotBeLeft) {
-    EXPECT_EQ(gnuplot_quoted("it's\n`x`"), "'it''s `x`'");
-}
+TEST(Gnuplot, LiteralsCannotBeLeft) { EXPECT_EQ(gnuplot_quoted("it's\n`x`"), "'it''s `x`'"); }
 
-TEST(Html, EscapesEverySpecialCharacter) {
-    EXPECT_EQ(escaped("<a b=\"c\">&'"), "&lt;a b=&quot;c&quot;&gt;&amp;&#39;");
-}
+TEST(Html, EscapesEverySpecialCharacter) { EXPECT_EQ(escaped("<a b=\"c\">&'"), "&lt;a b=&quot;c&quot;&gt;&amp;&#39;"); }
 
 TEST(Html, DrawingsGetTheirOwnIdentifiers) {
-    const std::string svg = "<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://x\" viewBox=\"0 0 1 1\"><title>t</title>"
-                            "<path id='a'/><use xlink:href='#a'/><g fill=\"url(#p)\"/></svg>";
-    EXPECT_EQ(inline_svg(svg, "f1-", "a <b>"), "<svg viewBox=\"0 0 1 1\" role=\"img\" aria-label=\"a &lt;b&gt;\"><path id='f1-a'/><use xlink:href='#f1-a'/>"
-                                               "<g fill=\"url(#f1-p)\"/></svg>");
+    const std::string svg =
+        "<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://x\" viewBox=\"0 0 1 1\"><title>t</title>"
+        "<path id='a'/><use xlink:href='#a'/><g fill=\"url(#p)\"/></svg>";
+    EXPECT_EQ(inline_svg(svg, "f1-", "a <b>"),
+              "<svg viewBox=\"0 0 1 1\" role=\"img\" aria-label=\"a &lt;b&gt;\"><path id='f1-a'/><use xlink:href='#f1-a'/>"
+              "<g fill=\"url(#f1-p)\"/></svg>");
 }
 
 }  // namespace

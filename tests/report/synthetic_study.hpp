@@ -29,14 +29,15 @@ struct Recipe {
     std::string text = "[study]\nname = \"demo\"\ntask = \"signal\"\n";
     bool finite = true;                ///< false: no finite principal component, loss or signal
     std::vector<std::string> without;  ///< datasets and groups to leave out
-    std::vector<std::string> classifiers{"all-good", "le-mean", "le-max", "le-pc1", "aelle-pc1", "ridge-aelle-pcs", "aelle-prediction", "5-nn-spectrum",
-                                         "5-nn-mean-max", "init", "init-distance"};
+    std::vector<std::string> classifiers{"all-good",         "le-mean",       "le-max",        "le-pc1", "aelle-pc1",    "ridge-aelle-pcs",
+                                         "aelle-prediction", "5-nn-spectrum", "5-nn-mean-max", "init",   "init-distance"};
 };
 
 /// A folder that is removed in the end.
 class Folder {
 public:
-    explicit Folder(const std::string& name) : path_(std::filesystem::temp_directory_path() / ("aelle-" + name + "-" + std::to_string(::getpid()))) {
+    explicit Folder(const std::string& name)
+        : path_(std::filesystem::temp_directory_path() / ("aelle-" + name + "-" + std::to_string(::getpid()))) {
         std::filesystem::remove_all(path_);
         std::filesystem::create_directories(path_);
     }
@@ -59,7 +60,8 @@ struct Population {
 
 inline void add_spectrum(Population& population, const Recipe& recipe, int64_t v, int64_t e, double loss, RandomStream& random) {
     const double lead = loss < 0.2 ? 0.0005 * random.normal() : 0.005 + 0.0015 * random.normal();
-    const double slope = 0.0012 + 0.0002 * random.normal() + 0.0015 * population.init.back() * static_cast<double>(e + 1) / static_cast<double>(recipe.epochs.size());
+    const double slope = 0.0012 + 0.0002 * random.normal() +
+                         0.0015 * population.init.back() * static_cast<double>(e + 1) / static_cast<double>(recipe.epochs.size());
     double sum = 0, squares = 0;
     for (int64_t k = 0; k < recipe.exponents; ++k) {
         double value = lead - slope * std::pow(static_cast<double>(k), 0.8);
@@ -72,8 +74,8 @@ inline void add_spectrum(Population& population, const Recipe& recipe, int64_t v
     population.mean.push_back(sum / count);
     population.maximum.push_back(lead);
     population.deviation.push_back(std::sqrt(std::max(0.0, squares / count - sum / count * sum / count)));
-    population.pc.insert(population.pc.end(), {1.4 * std::log(loss) + 2.3 + 0.5 * random.normal(), 3.0 * (population.init.back() - 1.5) + 0.4 * random.normal(),
-                                               0.1 * random.normal()});
+    population.pc.insert(population.pc.end(), {1.4 * std::log(loss) + 2.3 + 0.5 * random.normal(),
+                                               3.0 * (population.init.back() - 1.5) + 0.4 * random.normal(), 0.1 * random.normal()});
     population.predicted.push_back(loss * std::exp(0.4 * random.normal()));
     population.usable.push_back(1);
 }
@@ -119,7 +121,8 @@ public:
 
 private:
     bool wanted(const std::string& name) const {
-        return std::none_of(recipe_.without.begin(), recipe_.without.end(), [&](const std::string& absent) { return name.starts_with(absent); });
+        return std::none_of(recipe_.without.begin(), recipe_.without.end(),
+                            [&](const std::string& absent) { return name.starts_with(absent); });
     }
     template <class T>
     void put(io::H5Writer& file, const std::string& name, const std::vector<T>& values, const io::Dims& dims) const {
@@ -158,7 +161,10 @@ private:
                     return std::sin(0.21 * t + phase) / 1.5 + share * std::sin(0.63 * t) / 3 + 0.2 * std::sin(1.05 * t + phase);
                 };
                 target.push_back(wave(0, 1));
-                output.push_back(!recipe_.finite ? nan : panel == 0 ? wave(0.01, 1) : panel == 1 ? wave(0.01 * t, 0.9) : 1.3 * std::sin(0.01 * t * t));
+                output.push_back(!recipe_.finite ? nan
+                                 : panel == 0    ? wave(0.01, 1)
+                                 : panel == 1    ? wave(0.01 * t, 0.9)
+                                                 : 1.3 * std::sin(0.01 * t * t));
             }
         }
         put(file, "example/variant", std::vector<int64_t>{14, 3, 120}, {3});
@@ -241,8 +247,6 @@ private:
     Population population_;
 };
 
-inline void write_synthetic_study(const std::filesystem::path& folder, const Recipe& recipe = {}) {
-    StudyWriter(recipe).write(folder);
-}
+inline void write_synthetic_study(const std::filesystem::path& folder, const Recipe& recipe = {}) { StudyWriter(recipe).write(folder); }
 
 }  // namespace aelle::report::testing

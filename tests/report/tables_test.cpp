@@ -18,7 +18,8 @@ using testing::Folder;
 using testing::Recipe;
 
 /// Variants with labels and, for each repeat, splits and calls; one epoch.
-Results made_results(std::vector<int64_t> label, std::vector<std::vector<int64_t>> splits, std::vector<std::vector<std::vector<int64_t>>> calls) {
+Results made_results(std::vector<int64_t> label, std::vector<std::vector<int64_t>> splits,
+                     std::vector<std::vector<std::vector<int64_t>>> calls) {
     Results results;
     results.seed = 3;
     results.epoch = {15};
@@ -54,8 +55,7 @@ std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& file
 
 TEST(Scores, CountOnlyTestVariantsWithASpectrum) {
     // Variant:            0  1  2  3  4  5  6  7
-    const auto results = made_results({1, 1, 0, 0, 1, 0, 1, 1},
-                                      {{2, 2, 2, 2, 0, 1, 2, 2}, {2, 2, 2, 0, 0, 1, 0, -1}},
+    const auto results = made_results({1, 1, 0, 0, 1, 0, 1, 1}, {{2, 2, 2, 2, 0, 1, 2, 2}, {2, 2, 2, 0, 0, 1, 0, -1}},
                                       {{{1, 0, 1, 0, 1, 1, 1, -1}, {0, 0, 1, 1, 1, 1, 1, 1}}});
     const Scores scores = score_classifiers(results);
     ASSERT_EQ(scores.rows.size(), 3u);
@@ -153,7 +153,8 @@ TEST(Tables, HaveTheColumnsPromisedAndRealsThatReadBackExactly) {
     const Tables tables = write_tables(folder.path());
     EXPECT_EQ(tables.files.size(), 3u);
     const auto rows = read_csv(folder.path() / "tables" / "classifiers.csv");
-    const std::vector<std::string> header{"classifier", "epoch", "repeat", "n", "tp", "fp", "fn", "precision", "recall", "f1", "f1_low", "f1_high", "accuracy", "boundary"};
+    const std::vector<std::string> header{"classifier", "epoch",  "repeat", "n",      "tp",      "fp",       "fn",
+                                          "precision",  "recall", "f1",     "f1_low", "f1_high", "accuracy", "boundary"};
     EXPECT_EQ(rows[0], header);
     ASSERT_EQ(rows.size(), 1 + recipe.classifiers.size() * 2 * 4);
     const Scores scores = score_classifiers(read_results(folder.path()));
@@ -181,7 +182,8 @@ TEST(Tables, TextSaysWhatCallingEverythingGoodScores) {
     const std::string text = text_table(results, scores);
     const int64_t good = results.find_classifier("all-good");
     char expected[64];
-    std::snprintf(expected, sizeof expected, "Calling everything good scores F1 = %.2f", scores.summary[static_cast<std::size_t>(good)].f1.mean);
+    std::snprintf(expected, sizeof expected, "Calling everything good scores F1 = %.2f",
+                  scores.summary[static_cast<std::size_t>(good)].f1.mean);
     EXPECT_NE(text.find(expected), std::string::npos) << text;
     EXPECT_NE(text.find("20 random splits"), std::string::npos) << text;
 }
@@ -220,7 +222,8 @@ TEST(Results, OfAnotherStudyAreRefused) {
     testing::write_synthetic_study(folder.path(), recipe);
     recipe.variants = 9;
     testing::write_synthetic_study(other.path(), recipe);
-    std::filesystem::copy_file(other.path() / "analysis.h5", folder.path() / "analysis.h5", std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::copy_file(other.path() / "analysis.h5", folder.path() / "analysis.h5",
+                               std::filesystem::copy_options::overwrite_existing);
     EXPECT_THROW(read_results(folder.path()), DataError);
     std::filesystem::remove(folder.path() / "analysis.h5");
     EXPECT_THROW(read_results(folder.path()), MissingInput);

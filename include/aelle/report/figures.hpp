@@ -19,7 +19,7 @@ struct DataFile {
 };
 
 struct Figure {
-    std::string stem;         ///< of NAME.gp and NAME.svg
+    std::string stem;  ///< of NAME.gp and NAME.svg
     std::string title;
     std::string caption;
     std::string alternative;  ///< for readers who do not see it

@@ -13,15 +13,15 @@ namespace aelle::report {
 
 /// Signals of the best, the median and the worst variant (group `example` of the signal task).
 struct Examples {
-    std::vector<int64_t> variant;         ///< (n), n at most 3
-    std::vector<double> loss;             ///< (n)
-    std::vector<double> time;             ///< (S), time constants
-    std::vector<double> target, output;   ///< (n, S)
+    std::vector<int64_t> variant;        ///< (n), n at most 3
+    std::vector<double> loss;            ///< (n)
+    std::vector<double> time;            ///< (S), time constants
+    std::vector<double> target, output;  ///< (n, S)
 };
 
 /// One curve of the autoencoder's training, with its steps.
 struct LearningCurve {
-    std::string name;                     ///< "reconstruction_train", ...
+    std::string name;  ///< "reconstruction_train", ...
     std::vector<double> value;
 };
 
@@ -37,26 +37,26 @@ struct Results {
     std::vector<int64_t> epoch;                          ///< (E)
 
     // analysis.h5
-    std::vector<std::string> classifier;                 ///< (C)
-    std::vector<double> loss;                            ///< (V) the loss that defines the label
-    std::vector<int64_t> label;                          ///< (V) 1 = high accuracy
-    std::vector<int64_t> split;                          ///< (R, V) 0 training, 1 validation, 2 test, -1 left out
-    std::vector<int64_t> positive;                       ///< (C, R, V, E) 1 called good, 0 called bad, -1 spectrum left out
-    std::vector<double> boundary;                        ///< (C, R, E)
-    std::vector<int64_t> side;                           ///< (C, R, E) good is above the boundary (1), at or below it (-1), or there is none (0)
-    double threshold = 0.0;                              ///< loss below it = high accuracy
-    int64_t diverged = 0, left_out = 0;                  ///< variants
-    int64_t clipped = 0;                                 ///< exponents raised to the floor
+    std::vector<std::string> classifier;  ///< (C)
+    std::vector<double> loss;             ///< (V) the loss that defines the label
+    std::vector<int64_t> label;           ///< (V) 1 = high accuracy
+    std::vector<int64_t> split;           ///< (R, V) 0 training, 1 validation, 2 test, -1 left out
+    std::vector<int64_t> positive;        ///< (C, R, V, E) 1 called good, 0 called bad, -1 spectrum left out
+    std::vector<double> boundary;         ///< (C, R, E)
+    std::vector<int64_t> side;            ///< (C, R, E) good is above the boundary (1), at or below it (-1), or there is none (0)
+    double threshold = 0.0;               ///< loss below it = high accuracy
+    int64_t diverged = 0, left_out = 0;   ///< variants
+    int64_t clipped = 0;                  ///< exponents raised to the floor
 
     // optional, study.h5
     Examples examples;
-    std::vector<double> exponents;                       ///< (V, E, K), NaN beyond a variant's dimension
-    int64_t exponent_count = 0;                          ///< K
+    std::vector<double> exponents;  ///< (V, E, K), NaN beyond a variant's dimension
+    int64_t exponent_count = 0;     ///< K
 
     // optional, analysis.h5; models of repeat 0
-    std::vector<double> pc;                              ///< (V, E, d)
-    int64_t latent = 0;                                  ///< d
-    std::vector<double> predicted_loss;                  ///< (V, E)
+    std::vector<double> pc;                                            ///< (V, E, d)
+    int64_t latent = 0;                                                ///< d
+    std::vector<double> predicted_loss;                                ///< (V, E)
     std::vector<double> statistic_mean, statistic_max, statistic_std;  ///< (V, E)
     std::vector<double> curve_step;
     std::vector<LearningCurve> curves;

@@ -41,14 +41,14 @@ Spread spread_of(const std::vector<double>& values);
 struct Summary {
     int64_t classifier = 0, epoch = 0;  ///< indices
     Spread f1, precision, recall, accuracy;
-    double f1_low = 0, f1_high = 0;     ///< 95 % interval of the mean
-    std::vector<double> f1_of_repeat;   ///< (R)
+    double f1_low = 0, f1_high = 0;    ///< 95 % interval of the mean
+    std::vector<double> f1_of_repeat;  ///< (R)
 };
 
 struct Scores {
-    std::vector<ScoreRow> rows;         ///< by classifier, epoch, repeat; `all` after the last repeat
-    std::vector<Summary> summary;       ///< by classifier, epoch
-    int64_t undefined = 0;              ///< scores of repeats with denominator zero
+    std::vector<ScoreRow> rows;    ///< by classifier, epoch, repeat; `all` after the last repeat
+    std::vector<Summary> summary;  ///< by classifier, epoch
+    int64_t undefined = 0;         ///< scores of repeats with denominator zero
 };
 
 Scores score_classifiers(const Results& results);
@@ -69,8 +69,8 @@ std::string text_table(const Results& results, const Scores& scores);
 std::vector<std::string> findings(const Results& results, const Scores& scores, int64_t epoch);
 
 struct Tables {
-    std::string text;                            ///< for the terminal
-    std::vector<std::filesystem::path> files;    ///< what was written
+    std::string text;                          ///< for the terminal
+    std::vector<std::filesystem::path> files;  ///< what was written
 };
 
 /// Writes DIR/tables/{classifiers,summary,variants}.csv.
