@@ -22,8 +22,8 @@ struct Range {
     double clamped(double value) const;
 };
 
-/// The finite values with a margin of 4 % of the range; without those more than eight interquartile ranges from the quartiles, which would squeeze the rest into
-/// a corner. Infinities count as outside, NaN not at all.
+/// The finite values with a margin of 4 % of the range; without those more than eight interquartile ranges from the quartiles, which would
+/// squeeze the rest into a corner. Infinities count as outside, NaN not at all.
 Range display_range(const std::vector<double>& values);
 
 /// Terminal, font, border, grid. `width` and `height` in pixels.
