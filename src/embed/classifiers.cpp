@@ -133,7 +133,7 @@ Judgement nearest_neighbours(const Features& f, const Matrix<double>& features) 
         if (!f.usable[static_cast<std::size_t>(row)]) continue;
         distances.clear();
         for (const int64_t other : known) {
-            
+            if (f.variant_of(other) == f.variant_of(row)) continue;
             double squares = 0.0;
             for (int64_t i = 0; i < features.rows(); ++i) {
                 const double difference = features(i, row) - features(i, other);
