@@ -6,6 +6,7 @@
 
 #include "aelle/embed/classifiers.hpp"
 #include "aelle/embed/split.hpp"
+#include "one_thread.hpp"
 #include "prepare.hpp"
 
 namespace aelle::embed {
@@ -122,6 +123,7 @@ void check_input(const AnalysisInput& input, const AnalysisOptions& options) {
 }
 
 RepeatResult analyze_repeat(const AnalysisInput& input, const AnalysisOptions& options, int64_t repeat) {
+    const OneThread one_thread;
     check_options(options);
     const Prepared data = prepare(input, options);
     RepeatResult result;

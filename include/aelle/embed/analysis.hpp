@@ -86,8 +86,8 @@ struct Analysis {
 /// Throws what analyze_repeat would throw for the input or the options, before any work. DataError.
 void check_input(const AnalysisInput& input, const AnalysisOptions& options);
 
-/// One split, 0 <= repeat < options.repeats. Pure: results depend on the arguments alone, so repeats may be spread over threads and ranks. One thread,
-/// and no hidden state; BLAS is expected to use one thread.
+/// One split, 0 <= repeat < options.repeats. Pure: results depend on the arguments alone, so repeats may be spread over threads and ranks. One thread
+/// and no hidden state; BLAS libraries without OpenMP must have been told to use one thread.
 RepeatResult analyze_repeat(const AnalysisInput& input, const AnalysisOptions& options, int64_t repeat);
 
 /// Puts the repeats, which may come in any order, together. InternalError unless each of 0 .. options.repeats - 1 is there once.
