@@ -148,6 +148,8 @@ std::string text_table(const Results& results, const Scores& scores) {
     }
     std::string text = aligned(rows);
     if (results.epochs() > 1) text += "\n" + epochs_table(results, scores, order);
+    text += "\nall-good: everything is called good. init: by " + results.init_name + " alone. le-: by mean, max, std or first principal component of the exponents."
+            "\naelle-: by the autoencoder's plane or predicted loss. ridge-, 5-nn-: regression and nearest neighbours. -median: cut at the median.\n";
     text += "\n" + scoring_note(results, last) +
             "\nMean ± standard deviation over splits; interval of the mean F1 by bootstrap over networks.\n";
     for (const std::string& sentence : findings(results, scores, last)) text += sentence + "\n";
