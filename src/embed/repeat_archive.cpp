@@ -5,6 +5,19 @@
 namespace aelle::embed {
 namespace {
 
+// Member by member: padding inside the structures would make equal repeats differ.
+template <class Archive, class Spectrum, class Target>
+void transfer_scalers(Archive& archive, Spectrum& spectrum, Target& target) {
+    archive.value(spectrum.transform);
+    archive.value(spectrum.scale);
+    archive.value(spectrum.shift);
+    archive.value(spectrum.factor);
+    archive.value(target.transform);
+    archive.value(target.cap);
+    archive.value(target.shift);
+    archive.value(target.factor);
+}
+
 void save(ArchiveWriter& archive, const Pca& pca) {
     archive.array(pca.mean);
     archive.array(pca.variance);
@@ -65,8 +78,7 @@ void RepeatResult::save(ArchiveWriter& archive) const {
     archive.array(side);
     archive.value(static_cast<uint8_t>(model.has_value()));
     if (!model) return;
-    archive.value(model->spectrum_scaler);
-    archive.value(model->target_scaler);
+    transfer_scalers(archive, model->spectrum_scaler, model->target_scaler);
     embed::save(archive, model->autoencoder);
     embed::save(archive, model->pca);
     embed::save(archive, model->le_pca);
@@ -86,8 +98,7 @@ void RepeatResult::load(ArchiveReader& archive) {
     model.reset();
     if (archive.value<uint8_t>() == 0) return;
     model.emplace();
-    archive.value(model->spectrum_scaler);
-    archive.value(model->target_scaler);
+    transfer_scalers(archive, model->spectrum_scaler, model->target_scaler);
     embed::load(archive, model->autoencoder);
     embed::load(archive, model->pca);
     embed::load(archive, model->le_pca);
