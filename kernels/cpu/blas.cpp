@@ -18,11 +18,10 @@ extern "C" {
 namespace aelle::backend {
 
 int set_blas_threads(int threads) {
-    const int of_openmp = omp_get_max_threads();
     if (openblas_set_num_threads) openblas_set_num_threads(threads);
     if (MKL_Set_Num_Threads) MKL_Set_Num_Threads(threads);
     if (bli_thread_set_num_threads) bli_thread_set_num_threads(threads);
-    omp_set_num_threads(of_openmp);  // OpenBLAS for OpenMP calls omp_set_num_threads(threads)
+    omp_set_num_threads(threads);  // OpenBLAS for OpenMP obeys the calling thread's setting, and new threads start with all cores
     return blas_threads();
 }
 

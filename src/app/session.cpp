@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "aelle/backend/blas.hpp"
+
 namespace aelle::app {
 namespace {
 
@@ -68,6 +70,7 @@ void Session::share(int64_t count, const std::string& what, const std::function<
     std::vector<std::jthread> workers;
     for (int t = 0; t < threads_; ++t) {
         workers.emplace_back([&] {
+            backend::set_blas_threads(1);
             for (std::size_t i = next++; i < mine.size() && !failed; i = next++) {
                 ++running;
                 try {

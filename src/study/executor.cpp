@@ -4,6 +4,8 @@
 #include <chrono>
 #include <limits>
 
+#include "aelle/backend/blas.hpp"
+
 namespace aelle::study {
 namespace {
 
@@ -15,6 +17,7 @@ Executor::Executor(int threads, JobFactory factory) : factory_(std::move(factory
     for (int i = 0; i < threads; ++i) answered_.emplace_back(idle);
     for (int i = 0; i < threads; ++i) {
         threads_.emplace_back([this, i] {
+            backend::set_blas_threads(1);
             auto& answered = answered_[static_cast<std::size_t>(i)];
             for (;;) {
                 Item item;

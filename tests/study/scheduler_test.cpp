@@ -6,9 +6,10 @@
 #include <gtest/gtest.h>
 #include <mutex>
 #include <numeric>
-#include <set>
+#include <omp.h>
 #include <thread>
 
+#include "aelle/backend/blas.hpp"
 #include "aelle/base/error.hpp"
 #include "aelle/study/folder.hpp"
 
@@ -166,6 +167,19 @@ TEST_F(Scheduling, HandsOutTheLongestGroupsFirst) {
         if (const auto at = line.find("start group "); at != std::string::npos) order += line.substr(at + 12);
     }
     EXPECT_EQ(order, "3210");
+}
+
+// An OpenBLAS built for OpenMP would use all cores in every new thread.
+TEST_F(Scheduling, JobsRunWithOneThreadInsideBlas) {
+    std::atomic<int> most{0};
+    const auto comm = start_comm();
+    const auto factory = [&](int64_t variant) {
+        most = std::max({most.load(), backend::blas_threads(), omp_get_max_threads()});
+        return std::make_unique<CountingJob>(variant, 1, advances_);
+    };
+    run_groups(*comm, StudyFolder(root_), groups_, shape_, factory, {2, 60.0, Deadline(std::nullopt)}, [](const Progress&) {},
+               [](const std::string&) {});
+    EXPECT_EQ(most, 1);
 }
 
 TEST_F(Scheduling, AJobsErrorEndsTheRunWithThatError) {
