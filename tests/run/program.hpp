@@ -152,7 +152,7 @@ protected:
     /// `aelle run runs/tiny.toml` made smaller: about two seconds on one core, four with `epochs` = 15.
     std::vector<std::string> small_run(const fs::path& output, int epochs = 4, const std::vector<std::string>& more = {}) const {
         std::vector<std::string> words{"run", (source / "runs" / "tiny.toml").string(), "-o", output.string(), "--set",
-                                       "training.epochs=" + std::to_string(epochs), "--set", "spectrum.epochs=[0," + std::to_string(epochs) + "]", "--set", "variants.hidden=[160]",
+                                       "training.epochs=" + std::to_string(epochs), "--set", "spectrum.epochs=[0," + std::to_string(epochs) + "]", "--set", "variants.hidden=[160]", "--set", "variants.count=24",
                                        "--set", "analysis.repeats=3", "--set", "analysis.steps=200", "--quiet"};
         words.insert(words.end(), more.begin(), more.end());
         return words;
