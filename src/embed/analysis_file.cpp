@@ -15,7 +15,7 @@ using Scales = std::vector<std::string>;
 
 void label(io::H5Writer& file, const std::string& name, const Scales& scales, const std::string& units, const std::string& long_name) {
     for (std::size_t axis = 0; axis < scales.size(); ++axis) {
-        if (!scales[axis].empty()) file.attach_scale(name, static_cast<int>(axis), scales[axis]);
+        file.attach_scale(name, static_cast<int>(axis), scales[axis]);
     }
     file.attribute(name, "units", units);
     file.attribute(name, "long_name", long_name);
@@ -68,6 +68,7 @@ void write_scales(io::H5Writer& file, const AnalysisInput& input, const Analysis
     write_scale(file, "repeat", counting(n.repeats), "random split");
     write_scale(file, "component", counting(n.latent), "latent unit or principal component");
     write_scale(file, "position", counting(n.length), "place in the spectrum of common length");
+    write_scale(file, "plane_axis", counting(2), "axis of a plane of two principal components");
     file.write_strings("classifier", analysis.classifier, {n.classifiers});
     file.make_scale("classifier", "classifier");
     file.attribute("classifier", "long_name", std::string("name of the classifier"));
@@ -120,7 +121,7 @@ void write_repeats(io::H5Writer& file, const Analysis& analysis, const Sizes& n)
 void write_pca(io::H5Writer& file, const std::string& group, const std::string& scale, const Pca& pca, const std::string& of) {
     const auto size = static_cast<int64_t>(pca.mean.size());
     write(file, group + "/mean", pca.mean, {size}, {scale}, "1", "mean of " + of);
-    write(file, group + "/axes", columns_as_rows(pca.axes.view()), {size, size}, {"", scale}, "1", "principal axes of " + of + ", one a row");
+    write(file, group + "/axes", columns_as_rows(pca.axes.view()), {size, size}, {}, "1", "principal axes of " + of + ", one a row");
     write(file, group + "/variance", pca.variance, {size}, {}, "1", "variance along each axis");
 }
 
@@ -138,7 +139,7 @@ void write_model(io::H5Writer& file, const FittedModel& model, const Sizes& n) {
     write(file, "latent", model.latent, dims, ved, "1", "latent vectors of repeat 0");
     write(file, "pc", model.pc, dims, ved, "1", "principal components of the latent vectors of repeat 0");
     write(file, "predicted_loss", model.predicted_loss, {n.variants, n.epochs}, {"variant", "epoch"}, "1", "loss predicted by the autoencoder");
-    write(file, "le_pc", model.le_pc, {n.variants, n.epochs, 2}, {"variant", "epoch", ""}, "1", "principal components of the spectra");
+    write(file, "le_pc", model.le_pc, {n.variants, n.epochs, 2}, {"variant", "epoch", "plane_axis"}, "1", "principal components of the spectra");
     write_pca(file, "pca", "component", model.pca, "latent vectors");
     write_pca(file, "le_pca", "position", model.le_pca, "spectra");
 

@@ -2,7 +2,8 @@
 /// DIR/analysis.h5.
 ///
 /// V variants, E epochs, R repeats, C classifiers, d latent dimensions, L common length of spectra, P points of the learning curves. Dimensions carry the
-/// scales `variant` (V), `epoch` (E), `repeat` (R), `classifier` (C, names), `component` (d), `position` (L), `curve/step` (P).
+/// scales `variant` (V), `epoch` (E), `repeat` (R), `classifier` (C, names), `component` (d), `position` (L), `plane_axis` (2), `curve/step` (P).
+/// A dataset has scales on all of its dimensions or on none, as readers of netCDF want it.
 ///
 /// | dataset | shape | meaning |
 /// | --- | --- | --- |
