@@ -15,6 +15,7 @@ options := -DAELLE_NATIVE=$(NATIVE) -DAELLE_MPI=$(MPI) -DAELLE_CUDA=$(CUDA) -DAE
 build = cmake --build $(1) -j $(JOBS) --target $(2)
 ctest = cd $(release) && ctest --output-on-failure -j $(JOBS)
 export MPI
+MAKEFLAGS += --no-print-directory
 
 .PHONY: all help setup demo test check check-long tests bench bench-full sanitize fuzz install clean
 .NOTPARALLEL:
