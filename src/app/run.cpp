@@ -121,9 +121,13 @@ bool train(Session& session, const study::StudyFolder& folder, const Study& stud
     const auto factory = [&](int64_t id) {
         return study.task->job(study.variants[static_cast<std::size_t>(id)], session.backend());
     };
+    double last_written = -1e9;
     const auto on_progress = [&](const study::Progress& progress) {
         console.progress(progress);
+        // Not at every call: each write is synced, which shared file systems feel.
+        if (progress.seconds < last_written + 2.0 && progress.variants_finished < progress.variants) return;
         study::write_progress(folder, progress);
+        last_written = progress.seconds;
     };
     const bool complete = study::run_groups(session.comm(), folder, study.groups, study.shape, factory, settings, on_progress,
                                             [&](const std::string& text) { console.warning(text); });
