@@ -6,8 +6,11 @@
 #include <cmath>
 #include <cstdlib>
 #include <sched.h>
+#include <system_error>
+#include <unistd.h>
 
 #include "aelle/base/error.hpp"
+#include "aelle/base/text.hpp"
 
 namespace aelle::app {
 namespace {
@@ -60,6 +63,47 @@ std::map<std::string, double, std::less<>> parse_params(const std::vector<std::s
         values[pair.substr(0, equals)] = *value;
     }
     return values;
+}
+
+CLI::Validator real_between(double low, double high) {
+    const std::string range = "a number from " + rounded(low, 6) + " to " + rounded(high, 6);
+    return CLI::Validator(
+        [low, high, range](std::string& text) {
+            const auto value = number(text);
+            const bool good = value && *value >= low && *value <= high;
+            return good ? std::string() : "found " + text + ", expected " + range;
+        },
+        "in [" + rounded(low, 6) + " - " + rounded(high, 6) + "]");
+}
+
+void check_params(const std::string& cell, const std::vector<std::string>& pairs, const std::vector<cells::ScalarSpec>& others) {
+    std::vector<cells::ScalarSpec> known = cells::find_cell(cell).scalars;
+    known.insert(known.end(), others.begin(), others.end());
+    std::vector<std::string> names;
+    for (const cells::ScalarSpec& scalar : known) names.emplace_back(scalar.name);
+    for (const auto& [name, value] : parse_params(pairs)) {
+        const auto found = std::find_if(known.begin(), known.end(), [&](const cells::ScalarSpec& scalar) { return scalar.name == name; });
+        if (found == known.end()) throw UsageError("--param: found '" + name + "', expected for cell " + cell + ": " + join(names, ", "));
+        if (!(value >= found->low && value <= found->high)) {
+            throw UsageError("--param " + name + ": found " + rounded(value, 6) + ", expected from " + rounded(found->low, 6) + " to " +
+                             rounded(found->high, 6));
+        }
+    }
+}
+
+void check_output(const std::filesystem::path& file) {
+    namespace fs = std::filesystem;
+    const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+    std::error_code error;
+    if (fs::is_directory(file, error)) throw CannotCreate(file.string() + ": found a folder, expected a file to write");
+    if (!fs::is_directory(folder, error)) throw CannotCreate(file.string() + ": found no folder " + folder.string() + ", expected one");
+    if (access(folder.c_str(), W_OK) != 0) throw CannotCreate(file.string() + ": the folder " + folder.string() + " is not writable");
+}
+
+std::vector<std::string> cell_names() {
+    std::vector<std::string> names;
+    for (const cells::CellSpec& cell : cells::all_cells()) names.emplace_back(cell.name);
+    return names;
 }
 
 void add_common_options(CLI::App& command, CommonOptions& options) {

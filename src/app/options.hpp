@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "aelle/backend/backend.hpp"
+#include "aelle/cells/spec.hpp"
 #include "aelle/study/comm.hpp"
 
 namespace aelle::app {
@@ -31,6 +32,18 @@ double parse_time_limit(const std::string& text);
 
 /// "NAME=VALUE" pairs; UsageError names the pair.
 std::map<std::string, double, std::less<>> parse_params(const std::vector<std::string>& pairs);
+
+/// A real number from low to high; refuses NaN, which CLI::Range lets pass.
+CLI::Validator real_between(double low, double high);
+
+/// "NAME=VALUE" pairs whose names and values the cell knows, or that are among `others` (name, low, high); UsageError otherwise.
+void check_params(const std::string& cell, const std::vector<std::string>& pairs, const std::vector<cells::ScalarSpec>& others = {});
+
+/// CannotCreate unless `file` could be written: its folder exists and is writable, and it is no folder itself. Before long work, not after.
+void check_output(const std::filesystem::path& file);
+
+/// Names of all cells, for CLI::IsMember.
+std::vector<std::string> cell_names();
 
 /// Cores in this process's affinity mask.
 int available_cores();

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "aelle/base/error.hpp"
+#include "aelle/embed/analysis_file.hpp"
 #include "aelle/base/text.hpp"
 #include "aelle/io/file.hpp"
 #include "aelle/study/merge.hpp"
@@ -29,6 +30,9 @@ struct RunOptions {
     double checkpoint_every = 60.0;
 };
 
+/// Longest text that an HDF5 attribute holds in the format that all readers know, with room to spare.
+constexpr std::size_t largest_text = 60000;
+
 /// A study file with everything that follows from it.
 struct Study {
     study::TomlDocument document;
@@ -48,8 +52,17 @@ Study read_study_file(const RunOptions& options) {
     study.analysis = read_analysis_options(root.table("analysis"));
     root.finish();
     study.variants = study::sample_variants(study.config);
-    study.groups = study::make_groups(study.variants, study.config.group_size,
+    study.groups = study::make_groups(study.variants, study.config.group_size, study.document.fingerprint("analysis"),
                                       [&](const study::Variant& variant) { return study.task->work(variant); });
+    const std::string place = options.study.string() + ": ";
+    if (study.document.text().size() > largest_text) {
+        throw DataError(place + "found " + std::to_string(study.document.text().size()) + " bytes, expected at most " +
+                        std::to_string(largest_text) + ", since results carry the text");
+    }
+    if (options.until != "study" && study.variants.size() < 5) {
+        throw DataError(place + "variants.count: found " + std::to_string(study.variants.size()) +
+                        " variants in all, expected at least 5 to analyze, or --until study");
+    }
     study.shape = {static_cast<int64_t>(study.config.spectrum.epochs.size()), study.config.epochs, study.task->example_steps()};
     return study;
 }
@@ -162,7 +175,7 @@ void run(Session& session, const RunOptions& options) {
     });
     if (options.until == "study") return;
     bool current = session.first() && newer(folder.analysis_file(), folder.study_file()) &&
-                   newer(folder.root() / "tables" / "classifiers.csv", folder.study_file());
+                   embed::made_with(folder.analysis_file(), study.analysis);
     current = session.comm().broadcast(current ? 1 : 0) == 1;
     if (current) {
         session.at_rank_0([&] { print_tables(session, folder); });
@@ -187,11 +200,11 @@ void add_run(CLI::App& program, Action& action) {
     command->add_option("--set", options->overrides, "Override a key of the study file (repeatable)")
         ->type_name("KEY.PATH=VALUE")
         ->allow_extra_args(false);
-    command->add_flag("--fresh", options->fresh, "Start in an empty folder only");
-    command->add_flag("--force", options->force, "With --fresh: delete an earlier study in the folder first");
+    CLI::Option* fresh = command->add_flag("--fresh", options->fresh, "Start in an empty folder only");
+    command->add_flag("--force", options->force, "With --fresh: delete an earlier study in the folder first")->needs(fresh);
     command->add_flag("--dry-run", options->dry_run, "Check everything, print variants, work and size, and train nothing");
     command->add_option("--checkpoint-every", options->checkpoint_every, "Seconds between checkpoints of groups in work")
-        ->check(CLI::Range(0.05, 1e6))
+        ->check(real_between(0.05, 1e6))
         ->type_name("SECONDS")
         ->capture_default_str();
     add_common_options(*command, options->common);

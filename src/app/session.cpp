@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -19,17 +20,17 @@ void print_error(const std::string& message) { std::fprintf(stderr, "aelle: %s\n
 
 }  // namespace
 
-Session::Session(const CommonOptions& options)
-    : comm_(study::start_comm()),
+Session::Session(study::Comm& comm, const CommonOptions& options)
+    : comm_(comm),
       deadline_(options.time_limit),
-      console_(comm_->rank() == 0, options.quiet, options.verbose),
-      threads_(choose_threads(options, *comm_)) {
+      console_(comm_.rank() == 0, options.quiet, options.verbose),
+      threads_(choose_threads(options, comm_)) {
     study::install_stop_handlers();
     at_rank_0([&] { choice_ = backend::choose(options.device); });
     if (!first()) choice_ = backend::choose(options.device);
     const int cores = available_cores();
-    if (first() && threads_ * comm_->ranks_sharing_cores() > cores && options.threads > 0) {
-        console_.warning(std::to_string(threads_) + " threads for each of " + std::to_string(comm_->ranks_sharing_cores()) +
+    if (first() && threads_ * comm_.ranks_sharing_cores() > cores && options.threads > 0) {
+        console_.warning(std::to_string(threads_) + " threads for each of " + std::to_string(comm_.ranks_sharing_cores()) +
                          " ranks on " + std::to_string(cores) + " cores: more threads than cores make small networks slower");
     }
 }
@@ -48,9 +49,10 @@ void Session::at_rank_0(const std::function<void()>& work) {
             status = ExitStatus::internal;
         }
     }
-    status = static_cast<ExitStatus>(comm_->broadcast(static_cast<int64_t>(status)));
+    status = static_cast<ExitStatus>(comm_.broadcast(static_cast<int64_t>(status)));
+    failed_together_ = status != ExitStatus::ok;
     if (failure) std::rethrow_exception(failure);
-    if (status != ExitStatus::ok) throw SilentExit{status};
+    if (failed_together_) throw SilentExit{status};
 }
 
 void Session::check_stop() const {
@@ -62,7 +64,7 @@ void Session::share(int64_t count, const std::string& what, const std::function<
     using Clock = std::chrono::steady_clock;
     const auto start = Clock::now();
     std::vector<int64_t> mine;
-    for (int64_t i = comm_->rank(); i < count; i += comm_->size()) mine.push_back(i);
+    for (int64_t i = comm_.rank(); i < count; i += comm_.size()) mine.push_back(i);
     std::atomic<std::size_t> next{0}, done{0}, running{0};
     std::atomic<bool> failed{false};
     std::mutex mutex;
@@ -92,7 +94,11 @@ void Session::share(int64_t count, const std::string& what, const std::function<
             next = mine.size();  // nothing new is started
         }
         // Items hold nothing worth saving, so one that takes too long is abandoned.
-        if (stop_seen && Clock::now() - *stop_seen > std::chrono::seconds(3)) comm_->abort(static_cast<int>(ExitStatus::interrupted));
+        if (stop_seen && Clock::now() - *stop_seen > std::chrono::seconds(3)) {
+            console_.end_progress();
+            print_error("interrupted; the same command continues");
+            comm_.abort(static_cast<int>(ExitStatus::interrupted));
+        }
         if (stop_seen && running == 0) break;
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
         const auto finished = static_cast<int64_t>(done.load());
@@ -102,26 +108,35 @@ void Session::share(int64_t count, const std::string& what, const std::function<
     workers.clear();
     console_.end_progress();
     if (failure) std::rethrow_exception(failure);
-    if (done < mine.size()) check_stop();
+    const std::byte stopped{static_cast<unsigned char>(stop_seen ? 1 : 0)};
+    bool any_stopped = false;
+    for (const auto& flag : comm_.gather({stopped})) any_stopped = any_stopped || flag.at(0) != std::byte{0};
+    if (comm_.broadcast(any_stopped ? 1 : 0) == 1) {
+        at_rank_0([] { throw Interrupted("interrupted; the same command continues"); });
+    }
 }
 
 int run_command(const CommonOptions& options, const std::function<void(Session&)>& body) {
+    const std::unique_ptr<study::Comm> comm = study::start_comm();
     std::unique_ptr<Session> session;
     const auto fail = [&](const std::string& message, ExitStatus status) {
         if (session) session->console().end_progress();
         print_error(message);
-        // The other ranks may wait for this one for ever.
-        if (session && session->comm().size() > 1) session->comm().abort(static_cast<int>(status));
+        // Unless all ranks know, the others may wait for this one for ever. In the constructor rank 0 fails first, and all know.
+        const bool known = session ? session->failed_together() : comm->rank() == 0;
+        if (!known && comm->size() > 1) comm->abort(static_cast<int>(status));
         return static_cast<int>(status);
     };
     try {
-        session = std::make_unique<Session>(options);
+        session = std::make_unique<Session>(*comm, options);
         body(*session);
         return static_cast<int>(ExitStatus::ok);
     } catch (const SilentExit& exit) {
         return static_cast<int>(exit.status);
     } catch (const Error& error) {
         return fail(error.what(), error.status());
+    } catch (const std::filesystem::filesystem_error& error) {
+        return fail(error.path1().string() + ": " + error.code().message(), ExitStatus::io);
     } catch (const std::bad_alloc&) {
         return fail("out of memory: use fewer --threads or a smaller study", ExitStatus::internal);
     } catch (const std::exception& error) {

@@ -222,6 +222,7 @@ void write_result(const SpectrumCommand& options, const Network& network, Result
 
 void spectrum(Session& session, const SpectrumCommand& options) {
     session.at_rank_0([&] {
+        check_output(options.output);
         const Network network = read_network(options);
         const Sequences sequences = read_sequences(options, network);
         const int64_t dimension = (options.state == "hidden" ? 1 : network.cell->blocks) * network.shape.hidden;
@@ -256,7 +257,7 @@ void add_spectrum(CLI::App& program, Action& action) {
     auto options = std::make_shared<SpectrumCommand>();
     CLI::App* command = program.add_subcommand("spectrum", "Lyapunov spectrum of one given network along given inputs");
     const auto text = [&](const char* name, std::string& value, const char* help) { return command->add_option(name, value, help); };
-    text("--cell", options->cell, "Architecture: rank1")->required()->type_name("CELL");
+    text("--cell", options->cell, "Architecture")->required()->check(CLI::IsMember(cell_names()))->type_name("CELL");
     command->add_option("--weights", options->weights, "HDF5 file with the cell's tensors")->required()->type_name("W");
     text("--inputs", options->inputs, "HDF5 dataset (n, T, d), 'inputs' unless named")->required()->type_name("FILE[:DATASET]");
     command->add_option("-o,--output", options->output, "HDF5 file to write")->required()->type_name("OUT");
@@ -282,7 +283,7 @@ void add_spectrum(CLI::App& program, Action& action) {
     add_common_options(*command, options->common);
     command->callback([options, &action] {
         parse_interval(options->interval);
-        parse_params(options->params);
+        check_params(options->cell, options->params);
         action = [options] { return run_command(options->common, [&](Session& session) { spectrum(session, *options); }); };
     });
 }

@@ -1,9 +1,11 @@
 // aelle train: one network, here the Rank-1 RNN by FORCE.
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <optional>
 
+#include "aelle/base/build_info.hpp"
 #include "aelle/base/error.hpp"
 #include "aelle/base/text.hpp"
 #include "aelle/io/h5.hpp"
@@ -52,11 +54,8 @@ Start starting_point(TrainOptions& options, const cells::CellSpec& cell) {
     }
     options.force.hidden = given.shape.hidden > 0 ? given.shape.hidden : options.hidden.value_or(512);
     const auto params = parse_params(options.params);
-    for (const auto& [name, value] : params) {
-        if (name == "dt") options.force.dt = value;
-        else if (name == "g") options.force.gain = value;
-        else throw UsageError("--param: found '" + name + "', expected dt or g for cell rank1");
-    }
+    if (params.contains("dt")) options.force.dt = params.at("dt");
+    if (params.contains("g")) options.force.gain = params.at("g");
     if (!params.contains("dt") && given.parameters.scalars.contains("dt")) options.force.dt = given.parameters.scalars.at("dt");
     if (options.init) options.force.gain = *options.init;
     start.parameters = learn::initial_rank1(options.force, options.seed, 0);
@@ -69,7 +68,12 @@ Start starting_point(TrainOptions& options, const cells::CellSpec& cell) {
         }
         start.x = x->second;
     }
-    if (const auto z = given.extra.find("z"); z != given.extra.end()) start.z = z->second.at(0);
+    if (const auto z = given.extra.find("z"); z != given.extra.end()) {
+        if (z->second.size() != 1) {
+            throw DataError(options.init_weights.string() + ": z: found " + std::to_string(z->second.size()) + " values, expected 1");
+        }
+        start.z = z->second.front();
+    }
     return start;
 }
 
@@ -89,12 +93,13 @@ double test_error(const learn::ForceTrainer& trainer, const TrainOptions& option
 Record train_network(Session& session, learn::ForceTrainer& trainer, const std::vector<double>& period, const TrainOptions& options) {
     using Clock = std::chrono::steady_clock;
     const int64_t all = options.steps.value_or(options.epochs * options.steps_per_epoch);
+    const int64_t slice = std::clamp<int64_t>(500'000'000 / (options.force.hidden * options.force.hidden), 1, 2000);  // for check_stop
     Record record;
     record.output.resize(static_cast<std::size_t>(all));
     for (int64_t done = 0; done < all;) {
         session.check_stop();
         const int64_t epoch_left = options.steps_per_epoch - done % options.steps_per_epoch;
-        const int64_t steps = std::min(epoch_left, all - done);
+        const int64_t steps = std::min({epoch_left, all - done, slice});
         const auto start = Clock::now();
         trainer.train(steps, {record.output.data() + done, static_cast<std::size_t>(steps)});
         record.seconds += std::chrono::duration<double>(Clock::now() - start).count();
@@ -138,15 +143,15 @@ void write_result(const TrainOptions& options, const cells::CellSpec& cell, cons
     attribute("seed", static_cast<int64_t>(options.seed));
     attribute("init_weights", options.init_weights.string());
     attribute("seconds", record.seconds);
-    attribute("steps_per_second", static_cast<double>(steps) / record.seconds);
+    attribute("samples_per_second", static_cast<double>(steps) / record.seconds);  // a sample is a step here
+    attribute("initial_scale", options.force.initial_scale);
+    attribute("version", build_info().version);
     file.commit(options.output);
 }
 
 void train(Session& session, TrainOptions& options) {
+    check_output(options.output);
     const cells::CellSpec& cell = cells::find_cell(options.cell);
-    if (options.cell != "rank1" || options.task != "signal") {
-        throw UsageError("--cell " + options.cell + " --task " + options.task + ": expected --cell rank1 --task signal, the one pair built so far");
-    }
     Start start = starting_point(options, cell);
     const auto sines = options.target == "fixed" ? tasks::FourSines{} : tasks::random_four_sines(options.seed, 0);
     const std::vector<double> period = tasks::one_period(sines, options.steps_per_epoch);
@@ -167,14 +172,14 @@ void train(Session& session, TrainOptions& options) {
 void add_train(CLI::App& program, Action& action) {
     auto options = std::make_shared<TrainOptions>();
     CLI::App* command = program.add_subcommand("train", "Train one network and write its weights");
-    command->add_option("--cell", options->cell, "Architecture: rank1")->required()->type_name("CELL");
-    command->add_option("--task", options->task, "Task: signal")->required()->type_name("TASK");
+    command->add_option("--cell", options->cell, "Architecture")->required()->check(CLI::IsMember({"rank1"}))->type_name("CELL");
+    command->add_option("--task", options->task, "Task")->required()->check(CLI::IsMember({"signal"}))->type_name("TASK");
     command->add_option("-o,--output", options->output, "HDF5 file to write")->required()->type_name("OUT");
     command->add_option("--hidden", options->hidden, "Hidden units (default 512, or those of --init-weights)")->check(CLI::Range(1, 65536));
     command->add_option("--init-weights", options->init_weights, "HDF5 file with any of weight_hh_l0, weight_fb, weight_out, x, z")
         ->type_name("FILE");
     command->add_option("--param", options->params, "dt (0.1) or g (1.5), repeatable")->type_name("NAME=VALUE")->allow_extra_args(false);
-    command->add_option("--init", options->init, "The varied initialisation parameter, here g")->check(CLI::Range(0.0, 1e6))->type_name("G");
+    command->add_option("--init", options->init, "The varied initialisation parameter, here g")->check(real_between(0.0, 1e6))->type_name("G");
     command->add_option("--epochs", options->epochs, "Training epochs")->check(CLI::Range(1, 1000000))->capture_default_str();
     command->add_option("--steps", options->steps, "Training steps instead of whole epochs")->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
     command->add_option("--seed", options->seed, "Seed; a variant's seed from study.h5 repeats that variant")
@@ -189,11 +194,12 @@ void add_train(CLI::App& program, Action& action) {
     command->add_option("--test-epochs", options->test_epochs, "Epochs of the test after each training epoch")
         ->check(CLI::Range(1, 100000))
         ->capture_default_str();
-    command->add_option("--density", options->force.density, "Share of nonzero recurrent weights")->capture_default_str();
-    command->add_option("--alpha", options->force.alpha, "Ridge penalty: P starts as I / alpha")->capture_default_str();
-    command->add_option("--learn-every", options->force.learn_every, "Steps between weight updates")->capture_default_str();
+    command->add_option("--density", options->force.density, "Share of nonzero recurrent weights")->check(real_between(1e-6, 1.0))->capture_default_str();
+    command->add_option("--alpha", options->force.alpha, "Ridge penalty: P starts as I / alpha")->check(real_between(1e-12, 1e12))->capture_default_str();
+    command->add_option("--learn-every", options->force.learn_every, "Steps between weight updates")->check(CLI::Range(1, 1000000))->capture_default_str();
     add_common_options(*command, options->common);
     command->callback([options, &action] {
+        check_params(options->cell, options->params, {{"g", 1.5, 0.0, 1e6}});
         action = [options] {
             return run_command(options->common, [&](Session& session) { session.at_rank_0([&] { train(session, *options); }); });
         };

@@ -1,15 +1,17 @@
 #include "aelle/embed/analysis_file.hpp"
 
+#include <map>
 #include <numeric>
+#include <string>
 #include <utility>
 
 #include "aelle/base/build_info.hpp"
+#include "aelle/base/error.hpp"
+#include "aelle/base/format.hpp"
 #include "aelle/io/h5.hpp"
 
 namespace aelle::embed {
 namespace {
-
-constexpr int64_t format_version = 1;
 
 using Scales = std::vector<std::string>;
 
@@ -174,8 +176,11 @@ void write_curves(io::H5Writer& file, const LearningCurve& curve) {
     write_curve("prediction_validation", curve.prediction_validation, "mean prediction loss of validation spectra");
 }
 
-void write_options(io::H5Writer& file, const AnalysisOptions& o) {
-    const auto set = [&](const std::string& name, const io::AttributeValue& value) { file.attribute("/", "analysis." + name, value); };
+/// Root attributes that record the options, flags as 0 and 1.
+std::map<std::string, io::AttributeValue> option_attributes(const AnalysisOptions& o) {
+    std::map<std::string, io::AttributeValue> attributes;
+    const auto set = [&](const std::string& name, const io::AttributeValue& value) { attributes["analysis." + name] = value; };
+    const auto flag = [&](const std::string& name, bool value) { set(name, int64_t{value}); };
     const auto numbers = [](const std::vector<int64_t>& values) { return std::vector<double>(values.begin(), values.end()); };
     set("repeats", o.repeats);
     set("train_fraction", o.train_fraction);
@@ -185,7 +190,7 @@ void write_options(io::H5Writer& file, const AnalysisOptions& o) {
     set("floor", o.floor);
     set("transform", name_of(o.transform));
     set("transform_scale", o.transform_scale);
-    set("standardise", o.standardise);
+    flag("standardise", o.standardise);
     set("loss", name_of(o.loss));
     if (o.threshold) set("threshold", *o.threshold);
     set("target", name_of(o.target));
@@ -202,16 +207,17 @@ void write_options(io::H5Writer& file, const AnalysisOptions& o) {
     if (!a.hidden.empty()) set("autoencoder.hidden", numbers(a.hidden));
     set("autoencoder.latent", a.latent);
     set("autoencoder.dropout", a.dropout);
-    set("autoencoder.output_dropout", a.output_dropout);
+    flag("autoencoder.output_dropout", a.output_dropout);
     set("autoencoder.alpha", a.alpha);
     set("autoencoder.reconstruction_norm", int64_t{a.reconstruction_norm});
     set("autoencoder.prediction_norm", int64_t{a.prediction_norm});
     set("autoencoder.steps", a.steps);
     set("autoencoder.batch", a.batch);
-    set("autoencoder.reshuffle", a.reshuffle);
+    flag("autoencoder.reshuffle", a.reshuffle);
     set("autoencoder.learning_rate", a.learning_rate);
-    set("autoencoder.keep_best", a.keep_best);
+    flag("autoencoder.keep_best", a.keep_best);
     set("autoencoder.curve_points", a.curve_points);
+    return attributes;
 }
 
 void write_root(io::H5Writer& file, const AnalysisInput& input, const Analysis& analysis) {
@@ -238,13 +244,29 @@ void write_analysis(const std::filesystem::path& path, const AnalysisInput& inpu
                   model.autoencoder.net.latent(), analysis.length};
     io::H5Writer file;
     write_root(file, input, analysis);
-    write_options(file, options);
+    for (const auto& [name, value] : option_attributes(options)) file.attribute("/", name, value);
     write_scales(file, input, analysis, n);
     write_variants(file, input, analysis, n);
     write_repeats(file, analysis, n);
     write_model(file, model, n);
     write_curves(file, model.autoencoder.curve);
     file.commit(path);
+}
+
+bool made_with(const std::filesystem::path& path, const AnalysisOptions& options) {
+    try {
+        const io::H5Reader file(path);
+        auto expected = option_attributes(options);
+        for (const auto& [name, value] : expected) {
+            if (file.attribute("/", name) != value) return false;
+        }
+        for (const char* optional : {"analysis.threshold", "analysis.init_centre"}) {
+            if (!expected.contains(optional) && file.attribute("/", optional)) return false;
+        }
+        return true;
+    } catch (const Error&) {
+        return false;
+    }
 }
 
 }  // namespace aelle::embed

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "aelle/base/error.hpp"
+#include "aelle/base/format.hpp"
 #include "aelle/base/text.hpp"
 #include "aelle/io/h5.hpp"
 
@@ -157,8 +158,16 @@ int64_t Results::find_classifier(const std::string& wanted) const {
 Results read_results(const std::filesystem::path& folder) {
     Results results;
     results.folder = folder;
-    read_study_file(io::H5Reader(folder / "study.h5"), results);
-    read_analysis_file(io::H5Reader(folder / "analysis.h5"), results);
+    const io::H5Reader study(folder / "study.h5"), analysis(folder / "analysis.h5");
+    for (const io::H5Reader* file : {&study, &analysis}) {
+        const auto version = static_cast<int64_t>(file->number("/", "format_version"));
+        if (version != format_version) {
+            throw DataError(file->file().string() + ": format_version: found " + std::to_string(version) + ", expected " +
+                            std::to_string(format_version) + ": written by another version of aelle");
+        }
+    }
+    read_study_file(study, results);
+    read_analysis_file(analysis, results);
     return results;
 }
 

@@ -43,6 +43,11 @@ void read_spectrum(TomlTable table, StudyConfig& config) {
                                                                                          : backend::QrMethod::accurate;
     spectrum.random_start = table.choice("q0", "identity", {"identity", "random"}) == "random";
     const int64_t smallest = *std::min_element(config.hidden.begin(), config.hidden.end());
+    const bool unlike = std::any_of(config.hidden.begin(), config.hidden.end(), [&](int64_t hidden) { return hidden != smallest; });
+    if (spectrum.exponents > 0 && unlike) {
+        table.fail("exponents", "found " + std::to_string(spectrum.exponents) +
+                                    ", expected 0 (all) for variants of unlike dimension: leading parts of unlike spectra cannot be compared");
+    }
     if (spectrum.exponents > smallest) {
         table.fail("exponents", "found " + std::to_string(spectrum.exponents) + ", expected at most " + std::to_string(smallest) +
                                     ", the dimension of the smallest variant (0 asks for all)");

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <sys/file.h>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 
 #include "aelle/base/build_info.hpp"
@@ -67,14 +68,16 @@ Manifest read_manifest(const StudyFolder& folder) {
 }
 
 void remove_own_files(const StudyFolder& folder) {
-    for (const char* name : {"study.toml", "manifest.toml", "study.h5", "analysis.h5", "shards", "checkpoints", "log", "tables", "report",
-                             "weights"}) {
+    // The manifest last: while it is there, the folder is not another study's.
+    for (const char* name : {"shards", "checkpoints", "study.h5", "analysis.h5", "log", "tables", "report", "weights", "study.toml",
+                             "manifest.toml"}) {
         fs::remove_all(folder.root() / name);
     }
 }
 
 void remove_temporary_files(const StudyFolder& folder) {
-    for (const fs::path& place : {folder.root(), folder.root() / "shards", folder.root() / "checkpoints"}) {
+    for (const char* name : {"", "shards", "checkpoints", "log", "tables", "report"}) {
+        const fs::path place = folder.root() / name;
         if (!fs::is_directory(place)) continue;
         for (const auto& entry : fs::directory_iterator(place)) {
             if (io::is_temporary(entry.path())) fs::remove(entry.path());
@@ -130,8 +133,12 @@ void StudyFolder::log(int rank, const std::string& line) const {
 FolderLock::FolderLock(const StudyFolder& folder) {
     descriptor_ = open(folder.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (descriptor_ < 0) throw CannotCreate(folder.lock().string() + ": cannot be created: " + std::strerror(errno));
-    if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-        const int error = errno;
+    int error = flock(descriptor_, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    for (int attempt = 0; attempt < 10 && error == EWOULDBLOCK; ++attempt) {  // lock_holder asks for a moment
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        error = flock(descriptor_, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    }
+    if (error != 0) {
         close(descriptor_);
         if (error == EWOULDBLOCK) {
             throw CannotCreate(folder.root().string() + " is in use by " + first_line(folder.lock()) + ": expected one run per folder");

@@ -22,6 +22,7 @@ enum ToServer : int {
     request = 1,         // one more group, please
     finished = 2,        // group id: its shard is on disk
     trained = 3,         // number of variants finished since the last such message
+    resumed = 6,         // number of variants that a group's checkpoint already held finished
     asked_to_stop = 4,   // by a signal or the time limit
     bye = 5,             // this rank holds no work any more
 };
@@ -65,6 +66,7 @@ public:
                 progress_.variants_finished += message.value;
                 progress_.variants_finished_now += message.value;
                 return;
+            case resumed: progress_.variants_finished += message.value; return;
             case asked_to_stop: return stop_all();
             case bye:
                 if (++byes_ == comm_.size()) {
@@ -149,6 +151,9 @@ private:
         try {
             if (auto saved = read_checkpoint(folder_, group)) {
                 work = std::move(*saved);
+                comm_.send(0, resumed, std::count_if(work.slots.begin(), work.slots.end(), [](const Slot& slot) {
+                    return slot.state == SlotState::finished;
+                }));
                 folder_.log(comm_.rank(), "resume group " + std::to_string(id) + " at " + shares(work));
             } else {
                 folder_.log(comm_.rank(), "start group " + std::to_string(id));
@@ -216,13 +221,16 @@ private:
         store_finished();
         report_trained();
         write_checkpoints();
-        comm_.send(0, bye, 0);
-        bye_sent_ = true;
+        say_bye();
     }
 
     void leave_when_idle() {
-        if (bye_sent_ || !none_left_ || executor_.groups_in_flight() > 0) return;
-        comm_.send(0, bye, 0);
+        if (none_left_ && executor_.groups_in_flight() == 0) say_bye();
+    }
+
+    /// Once: the server counts ranks by it.
+    void say_bye() {
+        if (!bye_sent_) comm_.send(0, bye, 0);
         bye_sent_ = true;
     }
 

@@ -16,6 +16,10 @@ void check_identity(const io::H5Reader& file, const Group& group) {
         throw DataError(file.file().string() + ": format_version: found " + std::to_string(version) + ", expected " +
                         std::to_string(format_version) + ": written by another version of aelle");
     }
+    if (file.text("/", "study") != group.study) {
+        throw DataError(file.file().string() + ": study: found " + file.text("/", "study") + ", expected " + group.study +
+                        ": it belongs to another study");
+    }
     if (file.read<int64_t>("variant") != group.variants) {
         throw DataError(file.file().string() + ": variant: found other variants than those of group " + std::to_string(group.id));
     }
@@ -23,6 +27,7 @@ void check_identity(const io::H5Reader& file, const Group& group) {
 
 void write_identity(io::H5Writer& file, const Group& group) {
     file.attribute("/", "format_version", format_version);
+    file.attribute("/", "study", group.study);
     file.write("variant", group.variants, {static_cast<int64_t>(group.variants.size())});
 }
 

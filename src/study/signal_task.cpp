@@ -13,7 +13,9 @@
 namespace aelle::study {
 namespace {
 
-constexpr int64_t slice_steps = 200;  // about 10 ms of N = 512
+/// Steps between which a run can be stopped: about 10 ms at any size.
+int64_t slice_length(int64_t hidden) { return std::clamp<int64_t>(50'000'000 / (hidden * hidden), 1, 200); }
+
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 /// Closed loop and tangents of the trained network, from the trainer's state.
@@ -36,7 +38,8 @@ public:
           backend_(backend),
           period_(target_period(variant, options)),
           trainer_(make_trainer(variant)),
-          output_(static_cast<std::size_t>(slice_steps)),
+          slice_steps_(slice_length(variant.hidden)),
+          output_(static_cast<std::size_t>(slice_steps_)),
           all_steps_(count_steps()) {
         const auto spectra = spectrum.epochs.size();
         result_.loss.assign(spectra, nan);
@@ -129,7 +132,7 @@ private:
 
     void train_slice() {
         const int64_t epoch_end = (epoch_ + 1) * options_.steps_per_epoch;
-        const int64_t steps = std::min(slice_steps, epoch_end - trainer_.steps_done());
+        const int64_t steps = std::min(slice_steps_, epoch_end - trainer_.steps_done());
         trainer_.train(steps, {output_.data(), static_cast<std::size_t>(steps)});
         steps_ += steps;
         if (!trainer_.finite()) return diverge();
@@ -142,7 +145,7 @@ private:
     void test_slice() {
         const int64_t all = options_.test_epochs * options_.steps_per_epoch;
         const int64_t first = test_->steps_done();
-        const int64_t steps = std::min(slice_steps, all - first);
+        const int64_t steps = std::min(slice_steps_, all - first);
         test_->run(steps, {output_.data(), static_cast<std::size_t>(steps)});
         steps_ += steps;
         const int64_t example_start = all - options_.steps_per_epoch;
@@ -214,6 +217,7 @@ private:
     int64_t epoch_ = 0;              // training epochs finished
     std::size_t next_spectrum_ = 0;  // index into spectrum epochs
     VariantResult result_;
+    int64_t slice_steps_;
     std::vector<double> output_;
     int64_t steps_ = 0;      // of all phases, done
     int64_t all_steps_ = 0;  // an upper bound

@@ -1,6 +1,7 @@
 #include "aelle/study/toml.hpp"
 
 #include <cmath>
+#include <cstdio>
 #include <functional>
 #include <map>
 #include <sstream>
@@ -122,6 +123,24 @@ std::optional<std::string> TomlDocument::first_difference(const TomlDocument& ot
         }
     }
     return std::nullopt;
+}
+
+std::string TomlDocument::fingerprint(std::string_view except) const {
+    std::map<std::string, std::string> values;
+    flatten(impl_->root, "", values);
+    const std::string skipped = std::string(except) + ".";
+    uint64_t hash = 14695981039346656037u;  // FNV-1a
+    const auto add = [&](const std::string& word) {
+        for (const char c : word + '\n') hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+    };
+    for (const auto& [key, value] : values) {
+        if (key.starts_with(skipped)) continue;
+        add(key);
+        add(value);
+    }
+    char text[17];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+    return text;
 }
 
 struct TomlTable::Impl {

@@ -26,8 +26,47 @@ TEST_F(CommandLine, WrongUsageIs64) {
     EXPECT_EQ(aelle({"run", "x.toml", "--threads", "0"}).status, 64);
     EXPECT_EQ(aelle({"run", "x.toml", "--time-limit", "1:2"}).status, 64);
     EXPECT_EQ(aelle({"run", "x.toml", "--device", "tpu"}).status, 64);
+    EXPECT_EQ(aelle({"run", "x.toml", "--force"}).status, 64);
+    EXPECT_EQ(aelle({"run", "x.toml", "--checkpoint-every", "nan"}).status, 64);
     EXPECT_EQ(aelle({"spectrum", "--cell", "rank1"}).status, 64);
     EXPECT_EQ(aelle({"spectrum", "--cell", "rank1", "--weights", "w", "--inputs", "x", "-o", "o", "--interval", "often"}).status, 64);
+}
+
+// Before any file is opened: the files named here do not exist.
+TEST_F(CommandLine, UsageIsCheckedBeforeFiles) {
+    const auto refuse = [&](std::vector<std::string> words, const std::string& expected) {
+        const Outcome outcome = aelle(words);
+        EXPECT_EQ(outcome.status, 64) << expected;
+        EXPECT_TRUE(contains(outcome.err, expected)) << outcome.err;
+    };
+    const std::vector<std::string> spectrum{"spectrum", "--cell", "rank1", "--weights", "w", "--inputs", "x", "-o", "o"};
+    const std::vector<std::string> train{"train", "--cell", "rank1", "--task", "signal", "-o", "o", "--init-weights", "w"};
+    const auto with = [](std::vector<std::string> words, const std::vector<std::string>& more) {
+        words.insert(words.end(), more.begin(), more.end());
+        return words;
+    };
+    refuse(with(spectrum, {"--param", "gamma=1"}), "--param: found 'gamma', expected for cell rank1: dt");
+    refuse(with(spectrum, {"--param", "dt=7"}), "--param dt: found 7, expected from 1e-06 to 1");
+    refuse(with(train, {"--param", "g=-1"}), "--param g: found -1");
+    refuse(with(train, {"--init", "nan"}), "found nan");
+    refuse(with(train, {"--learn-every", "0"}), "--learn-every");
+    refuse({"spectrum", "--cell", "lstm", "--weights", "w", "--inputs", "x", "-o", "o"}, "--cell");
+}
+
+TEST_F(CommandLine, ResultsThatCannotBeWrittenAre73BeforeAnyWork) {
+    for (const fs::path& output : {scratch_ / "nowhere" / "x.h5", scratch_}) {
+        const Outcome outcome = aelle({"train", "--cell", "rank1", "--task", "signal", "--epochs", "1000000", "-o", output});
+        EXPECT_EQ(outcome.status, 73);
+        EXPECT_TRUE(contains(outcome.err, output.string())) << outcome.err;
+    }
+}
+
+TEST_F(CommandLine, StudiesTooSmallToAnalyzeSayItBeforeTraining) {
+    const std::string tiny = source / "runs" / "tiny.toml";
+    const Outcome outcome = aelle({"run", tiny, "-o", scratch_ / "o", "--set", "variants.count=1"});
+    EXPECT_EQ(outcome.status, 65);
+    EXPECT_TRUE(contains(outcome.err, "expected at least 5")) << outcome.err;
+    EXPECT_FALSE(fs::exists(scratch_ / "o"));
 }
 
 TEST_F(CommandLine, MissingInputIs66AndNamed) {

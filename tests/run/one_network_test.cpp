@@ -203,8 +203,6 @@ TEST_F(OneNetwork, BadFilesAreNamed) {
     };
     refuse({"--exponents", "17"}, 64, "--exponents: found 17, expected at most 16");
     refuse({"--warmup", "30"}, 64, "--warmup: found 30");
-    refuse({"--param", "dt=7"}, 65, "dt");
-    refuse({"--param", "gamma=1"}, 65, "gamma");
     refuse({"--initial-state", scratch_ / "inputs.h5"}, 65, "initial_state");
     io::H5Writer wrong;
     wrong.write("weight_hh_l0", Vector(12), {4, 3});

@@ -101,6 +101,33 @@ TEST_F(StudyRun, StopsOnSignalsAndContinues) {
     }
 }
 
+// One rank has run out of work when the stop comes; the other's work is saved all the same.
+TEST_F(StudyRun, AStopSavesBusyRanksWhenOthersAreIdle) {
+    const fs::path output = scratch_ / "uneven";
+    auto words = small_run(output, 40, {"--threads", "2", "--until", "study", "--set", "variants.hidden=[300]", "--set", "variants.count=9", "--set",
+                                        "variants.group_size=8"});
+    Process process(mpirun(2, words), scratch_);
+    const auto text = [&] { return fs::exists(output / "log") ? logs(output) : std::string(); };
+    while (process.running() && !contains(text(), "finished group 1")) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    ASSERT_TRUE(process.running()) << "the groups are too short for this test";
+    process.signal(SIGUSR1);
+    EXPECT_EQ(process.wait().status, 75);
+    EXPECT_TRUE(fs::exists(output / "checkpoints" / "group-000000.h5")) << text();
+}
+
+TEST_F(StudyRun, ASignalThatComesTwiceAtOnceCountsOnce) {
+    const fs::path output = scratch_ / "twice";
+    auto words = small_run(output, 15, {"--threads", "1"});
+    words.insert(words.begin(), program);
+    Process process(words, scratch_);
+    std::this_thread::sleep_for(std::chrono::milliseconds(700));
+    ASSERT_TRUE(process.running());
+    process.signal(SIGTERM);
+    process.signal(SIGTERM);
+    EXPECT_EQ(process.wait().status, 75);
+    EXPECT_TRUE(contains(logs(output), "asked to stop by SIGTERM")) << logs(output);
+}
+
 TEST_F(StudyRun, StopsAtTheTimeLimitUnderMpi) {
     const fs::path output = scratch_ / "limited";
     const Outcome outcome = Process(mpirun(2, small_run(output, 15, {"--time-limit", "1", "--threads", "1"})), scratch_).wait();
@@ -224,6 +251,7 @@ TEST_F(StudyRun, StudyFilesOfAnotherVersionAre65) {
     const Outcome outcome = aelle({"analyze", output});
     EXPECT_EQ(outcome.status, 65);
     EXPECT_TRUE(contains(outcome.err, "format_version: found 99, expected 1")) << outcome.err;
+    EXPECT_EQ(aelle({"report", output}).status, 66);  // no analysis.h5 yet
 }
 
 TEST_F(StudyRun, MissingAndTruncatedShardsAreTrainedAgain) {
@@ -246,6 +274,8 @@ TEST_F(StudyRun, AnalyzeAndReportStandAlone) {
     EXPECT_TRUE(contains(outcome.out, "aelle-pc1")) << outcome.out;
     EXPECT_EQ(io::H5Reader(output / "analysis.h5").dims("split")[0], 2);
     EXPECT_EQ(aelle({"report", output, "--quiet"}).status, 0);
+    finish(output);  // the study's own analysis again
+    EXPECT_EQ(io::H5Reader(output / "analysis.h5").dims("split")[0], 3);
     EXPECT_TRUE(fs::exists(output / "report" / "index.html"));
 }
 

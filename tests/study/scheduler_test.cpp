@@ -62,7 +62,7 @@ protected:
         root_ = fs::temp_directory_path() / ("aelle-scheduler-" + std::to_string(getpid()));
         fs::remove_all(root_);
         for (const char* name : {"shards", "checkpoints", "log"}) fs::create_directories(root_ / name);
-        for (int64_t g = 0; g < 4; ++g) groups_.push_back({g, "k", static_cast<double>(g), {3 * g, 3 * g + 1, 3 * g + 2}});
+        for (int64_t g = 0; g < 4; ++g) groups_.push_back({g, "k", static_cast<double>(g), {3 * g, 3 * g + 1, 3 * g + 2}, "study"});
     }
     void TearDown() override { fs::remove_all(root_); }
 
@@ -140,6 +140,15 @@ TEST_F(Scheduling, TrainsAgainWhatADamagedShardHeld) {
     expect_all_results();
 }
 
+TEST_F(Scheduling, TrainsAgainWhatIsAnotherStudys) {
+    EXPECT_TRUE(run({2, 60.0, Deadline(std::nullopt)}));
+    const int64_t before = advances_;
+    for (Group& group : groups_) group.study = "another";
+    EXPECT_TRUE(run({2, 60.0, Deadline(std::nullopt)}));
+    EXPECT_EQ(warnings_.size(), 4u);
+    EXPECT_EQ(advances_, 2 * before);
+}
+
 TEST_F(Scheduling, StartsAGroupAnewWhenItsCheckpointIsDamaged) {
     slices_ = 60;
     EXPECT_FALSE(run({1, 60.0, Deadline(0.1)}));
@@ -203,7 +212,7 @@ TEST_F(Scheduling, ProgressSurvivesItsFile) {
 TEST(Groups, HoldConsecutiveVariantsOfEqualShape) {
     std::vector<Variant> variants;
     for (int64_t i = 0; i < 10; ++i) variants.push_back({i, "rank1", i < 5 ? 20 : 30, 1.0, 0});
-    const auto groups = make_groups(variants, 4, [](const Variant& variant) { return static_cast<double>(variant.hidden); });
+    const auto groups = make_groups(variants, 4, "study", [](const Variant& variant) { return static_cast<double>(variant.hidden); });
     ASSERT_EQ(groups.size(), 4u);
     EXPECT_EQ(groups[0].variants, (std::vector<int64_t>{0, 1, 2, 3}));
     EXPECT_EQ(groups[1].variants, (std::vector<int64_t>{4}));

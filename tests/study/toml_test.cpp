@@ -89,6 +89,7 @@ TEST(StudyFile, RefusesValuesOutOfRange) {
     EXPECT_NE(message_with({"spectrum.epochs=[1, 1]"}).find("ascending"), std::string::npos);
     EXPECT_NE(message_with({"spectrum.epochs=[3]"}).find("found 3, expected a list of integers from 0 to 2"), std::string::npos);
     EXPECT_NE(message_with({"spectrum.exponents=21"}).find("expected at most 20"), std::string::npos);
+    EXPECT_NE(message_with({"spectrum.exponents=10", "variants.hidden=[20, 30]"}).find("expected 0 (all)"), std::string::npos);
     EXPECT_NE(message_with({"spectrum.interval=often"}).find("\"auto\" or an integer"), std::string::npos);
     EXPECT_NE(message_with({"force.dt=2"}).find("force.dt: found 2, expected a number from 1e-06 to 1"), std::string::npos);
 }
@@ -115,6 +116,13 @@ TEST(TomlDocument, DifferenceIgnoresLayoutAndTheExceptedTable) {
     EXPECT_FALSE(a.first_difference(b, "analysis"));
     EXPECT_EQ(a.first_difference(c, "analysis"), "s.x: here 1, there 2");
     EXPECT_EQ(TomlDocument::parse("", "d").first_difference(c, "analysis"), "s.x: here absent, there 2");
+}
+
+TEST(TomlDocument, FingerprintsDifferWithTheStudyAlone) {
+    const auto print = [](const char* text) { return TomlDocument::parse(text, "a").fingerprint("analysis"); };
+    EXPECT_EQ(print("[s]\nx = 1\n[analysis]\nr = 1\n"), print("# note\n[analysis]\nr = 2\n[s]\nx   = 1\n"));
+    EXPECT_NE(print("[s]\nx = 1\n"), print("[s]\nx = 2\n"));
+    EXPECT_NE(print("[s]\nx = 1\n"), print("[t]\nx = 1\n"));
 }
 
 TEST(TomlDocument, TextWithOverridesParsesToTheSameStudy) {

@@ -37,4 +37,7 @@ namespace aelle::embed {
 /// Replaces `file` by rename; errors as of io::H5Writer::commit.
 void write_analysis(const std::filesystem::path& file, const AnalysisInput& input, const AnalysisOptions& options, const Analysis& analysis);
 
+/// True when `file` was written with these options; false also when it cannot be read.
+bool made_with(const std::filesystem::path& file, const AnalysisOptions& options);
+
 }  // namespace aelle::embed

@@ -11,12 +11,10 @@
 #include <optional>
 #include <string>
 
+#include "aelle/base/format.hpp"
 #include "aelle/study/toml.hpp"
 
 namespace aelle::study {
-
-/// Version of the layout of folders, shards, checkpoints and study.h5.
-inline constexpr int64_t format_version = 1;
 
 class StudyFolder {
 public:

@@ -1,5 +1,6 @@
 #pragma once
-/// Requests to stop: SIGTERM, SIGINT, SIGUSR1 and the time limit. Handlers only set a flag; a second signal ends the process at once.
+/// Requests to stop: SIGTERM, SIGINT, SIGUSR1 and the time limit. Handlers only set a flag; a second signal, a second later
+/// or more, ends the process at once.
 
 #include <chrono>
 #include <optional>
@@ -17,7 +18,8 @@ int stop_signal();
 class Deadline {
 public:
     explicit Deadline(std::optional<double> seconds) {
-        if (seconds) end_ = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::nanoseconds>(
+        // Beyond a hundred years there is no limit, and the clock's nanoseconds would overflow.
+        if (seconds && *seconds < 3e9) end_ = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::nanoseconds>(
                                                                    std::chrono::duration<double>(*seconds));
     }
     bool passed() const { return end_ && std::chrono::steady_clock::now() >= *end_; }

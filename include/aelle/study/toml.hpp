@@ -28,6 +28,9 @@ public:
     /// they agree. Comments, order and layout do not count.
     std::optional<std::string> first_difference(const TomlDocument& other, std::string_view except) const;
 
+    /// 16 hexadecimal digits that differ when two documents do, outside the top-level table `except`.
+    std::string fingerprint(std::string_view except) const;
+
     struct Impl;
     const std::shared_ptr<Impl>& impl() const { return impl_; }
 
