@@ -55,8 +55,11 @@ TEST_F(StudyRun, SurvivesSigkillAtRandomMoments) {
         auto words = small_run(output, 4, {"--threads", "1", "--checkpoint-every", "0.1"});
         words.insert(words.begin(), program);
         Process process(words, scratch_);
-        std::this_thread::sleep_for(std::chrono::milliseconds(std::uniform_int_distribution(50, 700)(random)));
-        if (!process.running()) break;  // finished before it could be killed
+        std::this_thread::sleep_for(std::chrono::milliseconds(std::uniform_int_distribution(50, 500)(random)));
+        if (!process.running()) {  // finished before it could be killed: once more from the start
+            fs::remove_all(output);
+            continue;
+        }
         process.kill_session(SIGKILL);
         process.wait();
         ++kills;
