@@ -27,6 +27,7 @@ struct Recipe {
     std::string init_name = "g";
     std::string loss_name = "mean absolute error";
     std::string text = "[study]\nname = \"demo\"\ntask = \"signal\"\n";
+    int64_t format_version = 1;
     bool finite = true;                ///< false: no finite principal component, loss or signal
     std::vector<std::string> without;  ///< datasets and groups to leave out
     std::vector<std::string> classifiers{"all-good",         "le-mean",       "le-max",        "le-pc1", "aelle-pc1",    "ridge-aelle-pcs",
@@ -132,6 +133,7 @@ private:
 
     void fill_study(io::H5Writer& file) const {
         const io::Dims v{recipe_.variants};
+        file.attribute("/", "format_version", recipe_.format_version);
         file.attribute("/", "name", recipe_.name);
         file.attribute("/", "task", std::string("signal"));
         file.attribute("/", "study", recipe_.text);
@@ -176,6 +178,7 @@ private:
 
     void fill_analysis(io::H5Writer& file) const {
         const io::Dims v{recipe_.variants}, ve{recipe_.variants, epochs()};
+        file.attribute("/", "format_version", recipe_.format_version);
         file.attribute("/", "threshold", population_.threshold);
         file.attribute("/", "diverged", int64_t{std::count(population_.status.begin(), population_.status.end(), "diverged")});
         file.attribute("/", "left_out", int64_t{0});

@@ -214,6 +214,21 @@ TEST(Results, NameFileAndDatasetThatIsMissing) {
     }
 }
 
+TEST(Results, OfAnotherVersionAreRefused) {
+    const Folder folder("report-version");
+    Recipe recipe;
+    recipe.variants = 8;
+    recipe.repeats = 1;
+    recipe.format_version = 2;
+    testing::write_synthetic_study(folder.path(), recipe);
+    try {
+        read_results(folder.path());
+        FAIL() << "read without an error";
+    } catch (const DataError& error) {
+        EXPECT_NE(std::string(error.what()).find("study.h5: format_version: found 2, expected 1"), std::string::npos) << error.what();
+    }
+}
+
 TEST(Results, OfAnotherStudyAreRefused) {
     const Folder folder("report-other"), other("report-other-2");
     Recipe recipe;
