@@ -2,6 +2,6 @@
 
 namespace aelle::backend {
 
-Choice make_cuda() { return {nullptr, "GPU support is not built; configure with -DAELLE_CUDA=ON"}; }
+Choice make_cuda() { return {nullptr, "this version has no GPU kernels; AELLE_CUDA is the switch that will build them"}; }
 
 }  // namespace aelle::backend
