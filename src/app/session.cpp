@@ -25,7 +25,6 @@ Session::Session(study::Comm& comm, const CommonOptions& options)
       deadline_(options.time_limit),
       console_(comm_.rank() == 0, options.quiet, options.verbose),
       threads_(choose_threads(options, comm_)) {
-    study::install_stop_handlers();
     at_rank_0([&] { choice_ = backend::choose(options.device); });
     if (!first()) choice_ = backend::choose(options.device);
     const int cores = available_cores();
@@ -117,6 +116,7 @@ void Session::share(int64_t count, const std::string& what, const std::function<
 }
 
 int run_command(const CommonOptions& options, const std::function<void(Session&)>& body) {
+    study::install_stop_handlers();  // before MPI starts, which may take a while
     const std::unique_ptr<study::Comm> comm = study::start_comm();
     std::unique_ptr<Session> session;
     const auto fail = [&](const std::string& message, ExitStatus status) {

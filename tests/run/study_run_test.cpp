@@ -19,6 +19,12 @@ protected:
         words.insert(words.begin(), program);
         run_to_end(words);
     }
+    /// Until that rank has begun to work; a loaded machine may need many seconds to start MPI.
+    static void wait_for_work(Process& process, const fs::path& output, int rank = 0) {
+        const fs::path log = output / "log" / ("rank-000" + std::to_string(rank) + ".log");
+        while (process.running() && !contains(slurp(log), "start group")) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        ASSERT_TRUE(process.running()) << "the study is too short for this test";
+    }
     static int64_t shards(const fs::path& output) {
         int64_t count = 0;
         if (!fs::exists(output / "shards")) return 0;
@@ -27,6 +33,7 @@ protected:
     }
     static std::string logs(const fs::path& output) {
         std::string text;
+        if (!fs::exists(output / "log")) return text;
         for (const auto& entry : fs::directory_iterator(output / "log")) {
             if (entry.path().extension() == ".log") text += slurp(entry.path());
         }
@@ -91,8 +98,7 @@ TEST_F(StudyRun, StopsOnSignalsAndContinues) {
         auto words = small_run(output, 4, {"--threads", "1"});
         words.insert(words.begin(), program);
         Process process(words, scratch_);
-        std::this_thread::sleep_for(std::chrono::milliseconds(1000));
-        ASSERT_TRUE(process.running());
+        wait_for_work(process, output);
         process.signal(signal);
         const auto asked = std::chrono::steady_clock::now();
         const Outcome outcome = process.wait();
@@ -110,12 +116,11 @@ TEST_F(StudyRun, AStopSavesBusyRanksWhenOthersAreIdle) {
     auto words = small_run(output, 40, {"--threads", "2", "--until", "study", "--set", "variants.hidden=[300]", "--set", "variants.count=9", "--set",
                                         "variants.group_size=8"});
     Process process(mpirun(2, words), scratch_);
-    const auto text = [&] { return fs::exists(output / "log") ? logs(output) : std::string(); };
-    while (process.running() && !contains(text(), "finished group 1")) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    while (process.running() && !contains(logs(output), "finished group 1")) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     ASSERT_TRUE(process.running()) << "the groups are too short for this test";
     process.signal(SIGUSR1);
     EXPECT_EQ(process.wait().status, 75);
-    EXPECT_TRUE(fs::exists(output / "checkpoints" / "group-000000.h5")) << text();
+    EXPECT_TRUE(fs::exists(output / "checkpoints" / "group-000000.h5")) << logs(output);
 }
 
 TEST_F(StudyRun, ASignalThatComesTwiceAtOnceCountsOnce) {
@@ -123,8 +128,7 @@ TEST_F(StudyRun, ASignalThatComesTwiceAtOnceCountsOnce) {
     auto words = small_run(output, 15, {"--threads", "1"});
     words.insert(words.begin(), program);
     Process process(words, scratch_);
-    std::this_thread::sleep_for(std::chrono::milliseconds(700));
-    ASSERT_TRUE(process.running());
+    wait_for_work(process, output);
     process.signal(SIGTERM);
     process.signal(SIGTERM);
     EXPECT_EQ(process.wait().status, 75);
@@ -142,9 +146,8 @@ TEST_F(StudyRun, StopsAtTheTimeLimitUnderMpi) {
 // One rank of several is told to stop: all do.
 TEST_F(StudyRun, ASignalToOneRankStopsAll) {
     const fs::path output = scratch_ / "one";
-    Process process(mpirun(2, small_run(output, 15, {"--threads", "1"})), scratch_);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
-    ASSERT_TRUE(process.running());
+    Process process(mpirun(2, small_run(output, 60, {"--threads", "1"})), scratch_);
+    wait_for_work(process, output, 1);
     for (const auto& entry : fs::directory_iterator("/proc")) {
         const std::string environment = slurp(entry.path() / "environ");
         if (!contains(environment, "OMPI_COMM_WORLD_RANK=1") || !contains(slurp(entry.path() / "cmdline"), output.string())) continue;
@@ -165,9 +168,8 @@ TEST_F(StudyRun, AKillCostsAGroupAtMostOneCheckpointInterval) {
     fs::file_time_type killed;
     {
         Process process(words, scratch_);
-        const auto text = [&] { return fs::exists(output / "log") ? logs(output) : std::string(); };
         const auto checkpoints = [&] {
-            const std::string log = text();
+            const std::string log = logs(output);
             int count = 0;
             for (std::size_t at = log.find("checkpoint group"); at != std::string::npos; at = log.find("checkpoint group", at + 1)) ++count;
             return count;
@@ -206,8 +208,7 @@ TEST_F(StudyRun, OneRunPerFolderAtATime) {
     auto words = small_run(output, 15, {"--threads", "1"});
     words.insert(words.begin(), program);
     Process first(words, scratch_);
-    std::this_thread::sleep_for(std::chrono::milliseconds(700));
-    ASSERT_TRUE(first.running());
+    wait_for_work(first, output);
     const Outcome second = Process(words, scratch_).wait();
     EXPECT_EQ(second.status, 73);
     EXPECT_TRUE(contains(second.err, "process " + std::to_string(first.pid()))) << second.err;
