@@ -6,8 +6,8 @@
 #include <variant>
 
 #include "aelle/base/error.hpp"
-#include "aelle/base/format.hpp"
 #include "aelle/base/text.hpp"
+#include "aelle/io/format.hpp"
 #include "aelle/io/h5.hpp"
 
 namespace aelle::report {
@@ -159,13 +159,8 @@ Results read_results(const std::filesystem::path& folder) {
     Results results;
     results.folder = folder;
     const io::H5Reader study(folder / "study.h5"), analysis(folder / "analysis.h5");
-    for (const io::H5Reader* file : {&study, &analysis}) {
-        const auto version = static_cast<int64_t>(file->number("/", "format_version"));
-        if (version != format_version) {
-            throw DataError(file->file().string() + ": format_version: found " + std::to_string(version) + ", expected " +
-                            std::to_string(format_version) + ": written by another version of aelle");
-        }
-    }
+    io::check_format_version(study);
+    io::check_format_version(analysis);
     read_study_file(study, results);
     read_analysis_file(analysis, results);
     return results;

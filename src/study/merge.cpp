@@ -9,7 +9,7 @@
 #include "aelle/base/build_info.hpp"
 #include "aelle/base/error.hpp"
 #include "aelle/embed/spectra.hpp"
-#include "aelle/io/h5.hpp"
+#include "aelle/io/format.hpp"
 
 namespace aelle::study {
 namespace {
@@ -212,11 +212,7 @@ void merge_study(const StudyFolder& folder, const TomlDocument& document, const 
 
 StudyData read_study(const std::filesystem::path& path) {
     const io::H5Reader file(path);
-    const auto version = static_cast<int64_t>(file.number("/", "format_version"));
-    if (version != format_version) {
-        throw DataError(path.string() + ": format_version: found " + std::to_string(version) + ", expected " +
-                        std::to_string(format_version) + ": written by another version of aelle");
-    }
+    io::check_format_version(file);
     StudyData data;
     data.text = file.text("/", "study");
     data.name = file.text("/", "name");

@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "aelle/base/error.hpp"
-#include "aelle/io/h5.hpp"
+#include "aelle/io/format.hpp"
 
 namespace aelle::study {
 namespace {
@@ -11,11 +11,7 @@ namespace {
 using io::Dims;
 
 void check_identity(const io::H5Reader& file, const Group& group) {
-    const auto version = static_cast<int64_t>(file.number("/", "format_version"));
-    if (version != format_version) {
-        throw DataError(file.file().string() + ": format_version: found " + std::to_string(version) + ", expected " +
-                        std::to_string(format_version) + ": written by another version of aelle");
-    }
+    io::check_format_version(file);
     if (file.text("/", "study") != group.study) {
         throw DataError(file.file().string() + ": study: found " + file.text("/", "study") + ", expected " + group.study +
                         ": it belongs to another study");
