@@ -79,6 +79,10 @@ public:
         propagate(start, j);
     }
 
+    void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) override { tangent(v, w); }
+    void unsheared_jacobian(MatrixView<T> s) override { jacobian(s); }
+    void shear(MatrixView<T>) override {}
+
 private:
     struct Term {
         cells::LinearTerm spec;
@@ -140,7 +144,9 @@ private:
             case cells::Source::input: return input;
             case cells::Source::state: return old_.data() + block * hidden_;
             case cells::Source::updated_state: return current_.data() + block * hidden_;
-            case cells::Source::one: break;
+            case cells::Source::one:
+            case cells::Source::factor_noise:
+            case cells::Source::additive_noise: break;
         }
         return ones_.data();
     }

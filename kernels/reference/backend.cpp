@@ -36,6 +36,14 @@ public:
                                                    const cells::Parameters& parameters, TangentSpace space) const override {
         return kernels::make_for<reference::CellNetwork, float, Network<float>>(cells::AllCells{}, cell, shape, parameters, space);
     }
+    std::unique_ptr<BatchNetwork<float>> batch_network(const cells::CellSpec&, const cells::ParameterLayout&,
+                                                       const cells::Parameters&) const override {
+        throw InternalError("internal error: training by BPTT is not built yet");
+    }
+    std::unique_ptr<BatchNetwork<double>> batch_network_double(const cells::CellSpec&, const cells::ParameterLayout&,
+                                                               const cells::Parameters&) const override {
+        throw InternalError("internal error: training by BPTT is not built yet");
+    }
     std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters,
                                           double alpha) const override {
         return reference::make_force_loop(shape, parameters, alpha);

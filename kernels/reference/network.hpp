@@ -57,6 +57,10 @@ public:
         tangent(static_cast<const Matrix<T>&>(identity).view(), j);
     }
 
+    void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) override { tangent(v, w); }
+    void unsheared_jacobian(MatrixView<T> s) override { jacobian(s); }
+    void shear(MatrixView<T>) override {}
+
 private:
     struct Term {
         cells::LinearTerm spec;

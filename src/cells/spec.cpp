@@ -62,7 +62,9 @@ void check_tensor(const CellSpec& cell, const TensorSpec& tensor, const Shape& s
 }
 
 void check_scalar(const CellSpec& cell, const ScalarSpec& scalar, Parameters& parameters) {
-    const double value = parameters.scalars.try_emplace(std::string(scalar.name), scalar.fallback).first->second;
+    const auto other = parameters.scalars.find(scalar.otherwise);
+    const double fallback = other == parameters.scalars.end() ? scalar.fallback : other->second;
+    const double value = parameters.scalars.try_emplace(std::string(scalar.name), fallback).first->second;
     if (std::isfinite(value) && value >= scalar.low && value <= scalar.high) return;
     throw DataError(std::string(cell.name) + ": scalar " + std::string(scalar.name) + ": found " + exact(value) +
                     ", expected a number from " + exact(scalar.low) + " to " + exact(scalar.high));

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "aelle/base/matrix.hpp"
+#include "aelle/cells/layout.hpp"
 #include "aelle/cells/spec.hpp"
 
 namespace aelle::backend {
@@ -43,6 +44,48 @@ public:
     virtual void tangent(MatrixView<const T> v, MatrixView<T> w) = 0;
     /// The last step's Jacobian as a dense matrix, J_ij = ds'_i / ds_j.
     virtual void jacobian(MatrixView<T> j) = 0;
+
+    /// J = P S. S leaves out what the last stage reads of blocks that earlier stages of the same step wrote, P = I + what it leaves out is
+    /// unit triangular, so det J = det S. Assembling J would add terms of very unlike size (performance.md 3.1: the saturated LSTM); a
+    /// chain of P_t S_t Q regrouped as S_{t+1} P_t Q does not. P = I for one stage and for TangentSpace::hidden.
+    virtual void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) = 0;  ///< w = S v
+    virtual void unsheared_jacobian(MatrixView<T> s) = 0;                        ///< S
+    virtual void shear(MatrixView<T> v) = 0;                                     ///< v is replaced by P v
+};
+
+/// A batch of input sequences of equal length. Column t * batch + b of a matrix belongs to step t of sequence b.
+template <class T>
+struct SequenceBatch {
+    int64_t steps = 0;
+    int64_t batch = 0;
+    const T* values = nullptr;         ///< (I x steps * batch), or null
+    const int32_t* symbols = nullptr;  ///< (steps * batch) instead of values: input k of I is 1, the others 0
+};
+
+/// Which noise a training pass sees: a function of these three numbers alone.
+struct NoiseKey {
+    uint64_t seed = 0, variant = 0, update = 0;
+};
+
+/// One network trained in place, a batch of sequences at a time: forward through all steps from the zero state, and backward through time.
+/// Parameters and gradients are packed as cells::ParameterLayout says.
+template <class T>
+class BatchNetwork {
+public:
+    virtual ~BatchNetwork() = default;
+    virtual void set_parameters(std::span<const T> packed) = 0;
+
+    /// The readout block of every step, (H x steps * batch), valid until the next forward pass. `noise`: a training pass of a cell with noise;
+    /// null: none. `keep`: a backward pass will follow. The inputs must stay as they are until then.
+    virtual MatrixView<const T> forward(const SequenceBatch<T>& inputs, const NoiseKey* noise, bool keep) = 0;
+
+    /// d_readout (H x n * batch): the gradient of a loss with respect to the readout block at the last n steps of the last forward pass.
+    /// `gradient` (packed) is overwritten.
+    virtual void backward(MatrixView<const T> d_readout, std::span<T> gradient) = 0;
+
+    /// dL/dgamma of the last backward pass for each scalar that is the gamma of a Form::symmetric_skew term, in the spec's order of scalars; 0 for
+    /// the others.
+    virtual std::span<const double> scalar_gradient() const = 0;
 };
 
 /// Recursive least squares in a closed loop: the inner loop of FORCE (cells.md "rank1", Sussillo & Abbott 2009, equations 4 and 5).
@@ -83,6 +126,14 @@ public:
                                                      const cells::Parameters& parameters, TangentSpace space) const = 0;
     virtual std::unique_ptr<Network<float>> network_single(const cells::CellSpec& cell, const cells::Shape& shape,
                                                            const cells::Parameters& parameters, TangentSpace space) const = 0;
+
+    /// For training; `layout` says which tensors there are and how they are packed. The scalars are those of `parameters`, its tensors the
+    /// first values.
+    virtual std::unique_ptr<BatchNetwork<float>> batch_network(const cells::CellSpec& cell, const cells::ParameterLayout& layout,
+                                                               const cells::Parameters& parameters) const = 0;
+    /// The same in double precision, for tests of gradients; speed does not matter.
+    virtual std::unique_ptr<BatchNetwork<double>> batch_network_double(const cells::CellSpec& cell, const cells::ParameterLayout& layout,
+                                                                       const cells::Parameters& parameters) const = 0;
 
     /// parameters: those of cell rank1. The ForceLoop starts with x = 0, z = 0, w_o = weight_out and P = I / alpha.
     virtual std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters,

@@ -12,7 +12,8 @@
 ///
 /// `pointwise` sees one unit: a[slots] the pre-activations of the stage, s[blocks] the state (blocks that earlier stages wrote hold
 /// their new values), next[blocks] preset to s; it writes the blocks that this stage updates. It is called on duals to obtain the
-/// partials and so may use only +, -, *, /, tanh and sigmoid (found by argument-dependent lookup, or from aelle/base/dual.hpp).
+/// partials, and on whole vector registers, and so may use only +, - (also unary), *, /, tanh and sigmoid, found by argument-dependent lookup
+/// or from aelle/base/dual.hpp, and no branches on values.
 
 #include <array>
 #include <concepts>

@@ -22,7 +22,9 @@ enum class Source {
     input,          ///< x_t (I)
     state,          ///< a block of s_t (H)
     updated_state,  ///< a block already written by an earlier stage of this step (H)
-    one,            ///< the constant 1: the tensor is a bias
+    one,            ///< the constant 1: the tensor is a bias; where it is absent, the value of `scalar`, or 0 without one
+    factor_noise,   ///< no tensor: 1 - v (1 - u), u ~ U(0, 1) fresh per unit, sample and step in training, v the value of `scalar`; 1 otherwise
+    additive_noise, ///< no tensor: v n, n ~ N(0, 1), likewise; 0 otherwise
 };
 
 /// A fixed function applied to the source, unit by unit, before the linear map.
@@ -32,6 +34,10 @@ enum class Through { identity, tanh };
 enum class Form {
     dense,  ///< row block `row_block` (H rows) of `tensor`; stored sparse by a backend when few entries are nonzero
     outer,  ///< `tensor` (H) times the transpose of `tensor2` (H): a rank-one matrix
+    /// M + (1 - 2 beta) M^T - gamma I of the free matrix `tensor` M (H, H), with the scalars named by `beta` (none: 1, antisymmetric) and
+    /// `gamma` (none: 0). Erichson et al., ICLR 2021, equation 4; with beta = 1 Chang et al., ICLR 2019, equation 12.
+    /// Pull-back of G = dL/dA: dL/dM = G + (1 - 2 beta) G^T, dL/dgamma = -tr G.
+    symmetric_skew,
 };
 
 struct LinearTerm {
@@ -40,29 +46,60 @@ struct LinearTerm {
     int block = 0;  ///< which state block, for state sources
     Through through = Through::identity;
     Form form = Form::dense;
-    std::string_view tensor;
+    std::string_view tensor = "";
     std::string_view tensor2 = "";
     int row_block = 0;
+    std::string_view beta = "", gamma = "";  ///< scalars of Form::symmetric_skew
+    std::string_view scalar = "";            ///< strength of a noise; fallback of an absent bias
 };
 
 struct StageSpec {
-    int slots = 1;  ///< pre-activations per unit
+    int slots = 1;  ///< pre-activations per unit; 0 for a stage that only combines blocks
     std::vector<LinearTerm> terms;
 };
 
 /// Symbolic sizes of tensor dimensions, in units that only a network's shape fixes.
 enum class Extent { hidden, hidden2, hidden3, hidden4, input };
 
+/// How a tensor starts: a law and its width. The width of U(-w, w) is w, that of N(0, w^2) is w, that of a constant its value.
+struct Initial {
+    enum class Law { absent, constant, uniform, normal };
+    enum class Width {
+        one,
+        p,                      ///< the parameter that a study varies
+        scalar,                 ///< the value of the scalar called `scalar`
+        per_hidden,             ///< 1 / H
+        per_input,              ///< 1 / I
+        per_root_hidden,        ///< 1 / sqrt(H)
+        per_root_input,         ///< 1 / sqrt(I)
+        per_root_joint,         ///< 1 / sqrt(I + 2 H)
+        xavier,                 ///< sqrt(2 / (I + H)): Xavier normal of the input map
+    };
+    Law law = Law::absent;
+    Width width = Width::one;
+    double factor = 1.0;  ///< multiplies the width
+    std::string_view scalar = "";
+
+    static Initial absent() { return {}; }
+    static Initial constant(double value) { return {.law = Law::constant, .factor = value}; }
+    static Initial equal_to(std::string_view scalar) { return {.law = Law::constant, .width = Width::scalar, .scalar = scalar}; }
+    static Initial uniform(Width width, double factor = 1.0) { return {.law = Law::uniform, .width = width, .factor = factor}; }
+    static Initial normal(Width width, double factor = 1.0) { return {.law = Law::normal, .width = width, .factor = factor}; }
+};
+
 struct TensorSpec {
     std::string_view name;        ///< the name in files, as in PyTorch where PyTorch has one
     std::vector<Extent> extents;  ///< row-major as in PyTorch: (rows, columns) or (length)
-    bool optional = false;        ///< absent means zero
+    bool optional = false;        ///< may be absent: then no term reads it
+    Initial study = {};           ///< start in a study that varies p (cells.md 1.9)
+    Initial standard = {};        ///< start otherwise: the defaults of PyTorch or of the architecture's authors
 };
 
 struct ScalarSpec {
     std::string_view name;
     double fallback;   ///< value when neither given nor stored
     double low, high;  ///< accepted range, inclusive
+    std::string_view otherwise = "";  ///< an earlier scalar whose value goes before `fallback`
 };
 
 struct CellSpec {
@@ -73,6 +110,8 @@ struct CellSpec {
     std::vector<StageSpec> stages;
     std::vector<TensorSpec> tensors;
     std::vector<ScalarSpec> scalars;
+    std::string_view gated_form_of = "";  ///< the plain cell in whose place this one is taken, by --gated or by the tensors that a file holds
+    bool published_transposed = true;     ///< whether the authors' code multiplies tangents by the transposed Jacobian of this cell
 };
 
 /// Sizes of one network.

@@ -31,6 +31,11 @@ public:
     virtual void tangent(MatrixView<const T> v, MatrixView<T> w) = 0;
     /// The last advance's Jacobian.
     virtual void jacobian(MatrixView<T> j) = 0;
+
+    /// J = P S as in backend::Network; P = I unless a system says otherwise.
+    virtual void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) { tangent(v, w); }
+    virtual void unsheared_jacobian(MatrixView<T> s) { jacobian(s); }
+    virtual void shear(MatrixView<T>) {}
 };
 
 /// A network driven by one input sequence, (T steps x I) row-major; empty for autonomous cells.
@@ -46,11 +51,13 @@ struct SpectrumOptions {
     backend::QrMethod qr = backend::QrMethod::accurate;
     bool random_start = false;  ///< Q_0 from the QR of a Gaussian matrix instead of leading columns of I
     uint64_t seed = 0;          ///< for random_start
+    bool transposed = false;    ///< multiply by J^T: the spectrum of the product in reverse order of time, for comparison with the authors' code
+    bool sorted = true;         ///< exponents descending; otherwise in the order of columns of Q
     bool check_determinant = true;  ///< when K is the dimension: accumulate log|det J_t| for `logdet_defect`
 };
 
 struct Spectrum {
-    std::vector<double> exponents;   ///< (K) descending, natural log per step; -inf where J is singular
+    std::vector<double> exponents;   ///< (K) descending unless asked otherwise, natural log per step; -inf where J is singular
     std::vector<uint8_t> reliable;   ///< (K) 0 where rounding may have moved the exponent by more than about 1e-7 (single: 1e-3)
     double logdet_defect = 0.0;      ///< |sum of exponents - mean log|det J||; NaN when not checked
     bool finite = true;              ///< false when the trajectory or an exponent became NaN or +inf
