@@ -1,6 +1,7 @@
 #include "aelle/backend/backend.hpp"
 
 #include "aelle/cells/list.hpp"
+#include "kernels/cpu/blas.hpp"
 #include "kernels/cpu/force.hpp"
 #include "kernels/cpu/network.hpp"
 #include "kernels/cpu/qr.hpp"
@@ -38,6 +39,14 @@ public:
     std::unique_ptr<BatchNetwork<double>> batch_network_double(const cells::CellSpec&, const cells::ParameterLayout&,
                                                                const cells::Parameters&) const override {
         throw InternalError("internal error: training by BPTT is not built yet");
+    }
+    void multiply(bool a_transposed, bool b_transposed, MatrixView<const float> a, MatrixView<const float> b, float beta,
+                  MatrixView<float> c) const override {
+        cpu::multiply(a_transposed, b_transposed, a, b, beta, c);
+    }
+    void multiply(bool a_transposed, bool b_transposed, MatrixView<const double> a, MatrixView<const double> b, double beta,
+                  MatrixView<double> c) const override {
+        cpu::multiply(a_transposed, b_transposed, a, b, beta, c);
     }
     std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters,
                                           double alpha) const override {

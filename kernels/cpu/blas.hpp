@@ -34,6 +34,20 @@ inline void multiply_block(const float* a, MatrixView<const float> v, MatrixView
                 blas_size(v.rows), v.data, blas_size(v.ld), 1.0f, w.data, blas_size(w.ld));
 }
 
+/// c = op(a) op(b) + beta c
+inline void multiply(bool a_transposed, bool b_transposed, MatrixView<const double> a, MatrixView<const double> b, double beta,
+                     MatrixView<double> c) {
+    cblas_dgemm(CblasColMajor, a_transposed ? CblasTrans : CblasNoTrans, b_transposed ? CblasTrans : CblasNoTrans, blas_size(c.rows),
+                blas_size(c.cols), blas_size(a_transposed ? a.rows : a.cols), 1.0, a.data, blas_size(a.ld), b.data, blas_size(b.ld), beta,
+                c.data, blas_size(c.ld));
+}
+inline void multiply(bool a_transposed, bool b_transposed, MatrixView<const float> a, MatrixView<const float> b, float beta,
+                     MatrixView<float> c) {
+    cblas_sgemm(CblasColMajor, a_transposed ? CblasTrans : CblasNoTrans, b_transposed ? CblasTrans : CblasNoTrans, blas_size(c.rows),
+                blas_size(c.cols), blas_size(a_transposed ? a.rows : a.cols), 1.0f, a.data, blas_size(a.ld), b.data, blas_size(b.ld), beta,
+                c.data, blas_size(c.ld));
+}
+
 /// y = v^T x
 inline void project(MatrixView<const double> v, const double* x, double* y) {
     cblas_dgemv(CblasColMajor, CblasTrans, blas_size(v.rows), blas_size(v.cols), 1.0, v.data, blas_size(v.ld), x, 1, 0.0, y, 1);

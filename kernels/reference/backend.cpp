@@ -24,6 +24,18 @@ void checked_qr(QrMethod method, MatrixView<T> z, std::span<double> log_r) {
     reference::householder_qr(method, z, log_r);
 }
 
+template <class T>
+void plain_multiply(bool a_transposed, bool b_transposed, MatrixView<const T> a, MatrixView<const T> b, T beta, MatrixView<T> c) {
+    for (int64_t j = 0; j < c.cols; ++j) {
+        for (int64_t i = 0; i < c.rows; ++i) {
+            T sum = T(0);
+            for (int64_t k = 0; k < (a_transposed ? a.rows : a.cols); ++k)
+                sum += (a_transposed ? a(k, i) : a(i, k)) * (b_transposed ? b(j, k) : b(k, j));
+            c(i, j) = beta == T(0) ? sum : sum + beta * c(i, j);
+        }
+    }
+}
+
 class Reference final : public Backend {
 public:
     std::string_view name() const override { return "reference"; }
@@ -43,6 +55,14 @@ public:
     std::unique_ptr<BatchNetwork<double>> batch_network_double(const cells::CellSpec&, const cells::ParameterLayout&,
                                                                const cells::Parameters&) const override {
         throw InternalError("internal error: training by BPTT is not built yet");
+    }
+    void multiply(bool a_transposed, bool b_transposed, MatrixView<const float> a, MatrixView<const float> b, float beta,
+                  MatrixView<float> c) const override {
+        plain_multiply(a_transposed, b_transposed, a, b, beta, c);
+    }
+    void multiply(bool a_transposed, bool b_transposed, MatrixView<const double> a, MatrixView<const double> b, double beta,
+                  MatrixView<double> c) const override {
+        plain_multiply(a_transposed, b_transposed, a, b, beta, c);
     }
     std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters,
                                           double alpha) const override {

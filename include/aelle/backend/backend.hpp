@@ -135,6 +135,12 @@ public:
     virtual std::unique_ptr<BatchNetwork<double>> batch_network_double(const cells::CellSpec& cell, const cells::ParameterLayout& layout,
                                                                        const cells::Parameters& parameters) const = 0;
 
+    /// c = op(a) op(b) + beta c, op the transpose where asked; beta = 0 overwrites c whatever it holds. The product of a readout.
+    virtual void multiply(bool a_transposed, bool b_transposed, MatrixView<const float> a, MatrixView<const float> b, float beta,
+                          MatrixView<float> c) const = 0;
+    virtual void multiply(bool a_transposed, bool b_transposed, MatrixView<const double> a, MatrixView<const double> b, double beta,
+                          MatrixView<double> c) const = 0;
+
     /// parameters: those of cell rank1. The ForceLoop starts with x = 0, z = 0, w_o = weight_out and P = I / alpha.
     virtual std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters,
                                                   double alpha) const = 0;
