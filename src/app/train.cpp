@@ -45,8 +45,7 @@ Start starting_point(TrainOptions& options, const cells::CellSpec& cell) {
     Start start;
     learn::WeightsFile given;
     if (!options.init_weights.empty()) {
-        const std::vector<std::string> extra{"x", "z"};
-        given = learn::read_weights(options.init_weights, cell, extra, true);
+        given = learn::read_weights(options.init_weights, cell, {.extra = {"x", "z"}, .partial = true});
         if (options.hidden && given.shape.hidden > 0 && *options.hidden != given.shape.hidden) {
             throw UsageError("--hidden: found " + std::to_string(*options.hidden) + ", expected " + std::to_string(given.shape.hidden) +
                              ", the size of " + options.init_weights.string());

@@ -49,14 +49,14 @@ io::Dims expected_dims(const cells::TensorSpec& tensor, const cells::Shape& shap
 
 }  // namespace
 
-WeightsFile read_weights(const std::filesystem::path& path, const cells::CellSpec& cell, std::span<const std::string> extra,
-                         bool partial) {
+WeightsFile read_weights(const std::filesystem::path& path, const cells::CellSpec& cell, const WeightsOptions& options) {
     const io::H5Reader file(path);
     WeightsFile weights;
+    weights.cell = &cell;
     for (const cells::TensorSpec& tensor : cell.tensors) {
         const std::string name(tensor.name);
         if (!file.has(name)) {
-            if (tensor.optional || partial) continue;
+            if (tensor.optional || options.partial) continue;
             throw DataError(path.string() + ": " + name + ": missing, expected a tensor of cell " + std::string(cell.name));
         }
         const io::Dims dims = file.dims(name);
@@ -74,8 +74,10 @@ WeightsFile read_weights(const std::filesystem::path& path, const cells::CellSpe
             weights.parameters.scalars[name] = file.read<double>(name, {}).front();
         }
     }
-    for (const std::string& name : extra) {
-        if (file.has(name)) weights.extra[name] = file.read<double>(name);
+    for (const std::string& name : options.extra) {
+        if (!file.has(name)) continue;
+        weights.extra[name] = file.read<double>(name);
+        weights.extra_dims[name] = file.dims(name);
     }
     return weights;
 }
