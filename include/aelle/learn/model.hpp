@@ -17,7 +17,7 @@ struct Model {
     cells::Parameters parameters;   ///< of the cell, complete
     int64_t classes = 0;            ///< C
     std::vector<double> fc_weight;  ///< (C, H) row-major
-    std::vector<double> fc_bias;    ///< (C)
+    std::vector<double> fc_bias;    ///< (C), or empty: the readout has no bias
 };
 
 /// How a network starts. Values are drawn in double from RandomStream(seed, variant, Purpose::weights, number of the tensor in the spec; readout
@@ -27,8 +27,12 @@ struct InitOptions {
     bool unit_inputs = false;    ///< weight_ih_l0 ~ U(0, 1) whatever p: a defect of the published code (cells.md 6, item 5), for comparison
 };
 
-/// `scalars` go before the cell's defaults. The readout is PyTorch's default: U(-1/sqrt(H), 1/sqrt(H)).
+/// `scalars` go before the cell's defaults. The readout is PyTorch's default: U(-1/sqrt(H), 1/sqrt(H)). DataError for a cell without initial laws
+/// (rank1 has its own, learn/force.hpp), a scalar out of range or a p that is negative or not finite.
 Model initial_model(const cells::CellSpec& cell, const cells::Shape& shape, int64_t classes, const cells::Parameters& scalars,
                     const InitOptions& options, uint64_t seed, uint64_t variant);
+
+/// Draws the readout alone, as initial_model does; cell, shape and classes must be set.
+void draw_readout(Model& model, uint64_t seed, uint64_t variant);
 
 }  // namespace aelle::learn
