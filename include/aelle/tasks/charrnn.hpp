@@ -22,7 +22,8 @@ struct Text {
 Text read_text(const std::filesystem::path& data);
 
 /// Disjoint windows of `steps` + 1 characters of text[first, last): the first `steps` are inputs, targets are the last character alone
-/// (`every_step` false: the paper) or the next character at every step (the authors' code).
+/// (`every_step` false: the paper) or the next character at every step (the authors' code). Characters behind the last whole window are left
+/// out. DataError when the part is not inside the text or too short for one window.
 std::unique_ptr<learn::Sequences> text_windows(const Text& text, int64_t first, int64_t last, int64_t steps, bool every_step);
 
 }  // namespace aelle::tasks

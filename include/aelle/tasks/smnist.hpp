@@ -14,7 +14,7 @@ namespace aelle::tasks {
 enum class MnistFile { train, test };
 
 /// All images of one file, in its order. MissingInput names the files looked for and the folder; DataError a wrong magic number, size, count
-/// or label, or images that are not 28 x 28.
+/// (more than 1,000,000 included) or label, or images that are not 28 x 28. A plain file goes before a .gz one.
 std::unique_ptr<learn::Sequences> read_smnist(const std::filesystem::path& data, MnistFile file);
 
 }  // namespace aelle::tasks
