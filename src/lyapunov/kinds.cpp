@@ -24,7 +24,8 @@ const SpectrumKind& find_kind(std::string_view name) {
         if (kind.name == name) return kind;
         known.emplace_back(kind.name);
     }
-    throw DataError("kind of spectrum: found '" + std::string(name) + "', expected one of " + join(known, ", ") + did_you_mean(name, known));
+    throw DataError("kind of spectrum: found '" + std::string(name) + "', expected one of " + join(known, ", ") +
+                    did_you_mean(name, known));
 }
 
 int64_t tangent_dimension(const SpectrumKind& kind, const cells::CellSpec& cell, const cells::Shape& shape) {

@@ -17,8 +17,7 @@ public:
                             std::to_string(network_->state_dimension()));
         const int64_t width = network_->input_dimension();
         if (width > 0 && static_cast<int64_t>(inputs_.size()) % width != 0)
-            throw DataError("inputs: found " + std::to_string(inputs_.size()) + " values, expected a multiple of " +
-                            std::to_string(width));
+            throw DataError("inputs: found " + std::to_string(inputs_.size()) + " values, expected a multiple of " + std::to_string(width));
     }
 
     int64_t dimension() const override { return network_->tangent_dimension(); }
@@ -26,12 +25,15 @@ public:
     void advance(int64_t step) override {
         const int64_t width = network_->input_dimension();
         if ((step + 1) * width > static_cast<int64_t>(inputs_.size()))
-            throw DataError("inputs: found " + std::to_string(static_cast<int64_t>(inputs_.size()) / width) +
-                            " steps, expected at least " + std::to_string(step + 1));
+            throw DataError("inputs: found " + std::to_string(static_cast<int64_t>(inputs_.size()) / width) + " steps, expected at least " +
+                            std::to_string(step + 1));
         network_->step(state_.data(), width > 0 ? inputs_.data() + step * width : nullptr, state_.data());
     }
     void tangent(MatrixView<const T> v, MatrixView<T> w) override { network_->tangent(v, w); }
     void jacobian(MatrixView<T> j) override { network_->jacobian(j); }
+    void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) override { network_->unsheared_tangent(v, w); }
+    void unsheared_jacobian(MatrixView<T> s) override { network_->unsheared_jacobian(s); }
+    void shear(MatrixView<T> v) override { network_->shear(v); }
 
 private:
     std::unique_ptr<backend::Network<T>> network_;

@@ -19,12 +19,12 @@ int narrow(int64_t n) {
 
 /// c = a^T b
 void transposed_product(MatrixView<const double> a, MatrixView<const double> b, double* c) {
-    cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, narrow(a.cols), narrow(b.cols), narrow(a.rows), 1.0, a.data, narrow(a.ld),
-                b.data, narrow(b.ld), 0.0, c, narrow(a.cols));
+    cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, narrow(a.cols), narrow(b.cols), narrow(a.rows), 1.0, a.data, narrow(a.ld), b.data,
+                narrow(b.ld), 0.0, c, narrow(a.cols));
 }
 void transposed_product(MatrixView<const float> a, MatrixView<const float> b, float* c) {
-    cblas_sgemm(CblasColMajor, CblasTrans, CblasNoTrans, narrow(a.cols), narrow(b.cols), narrow(a.rows), 1.0f, a.data, narrow(a.ld),
-                b.data, narrow(b.ld), 0.0f, c, narrow(a.cols));
+    cblas_sgemm(CblasColMajor, CblasTrans, CblasNoTrans, narrow(a.cols), narrow(b.cols), narrow(a.rows), 1.0f, a.data, narrow(a.ld), b.data,
+                narrow(b.ld), 0.0f, c, narrow(a.cols));
 }
 
 template <class T>

@@ -26,6 +26,8 @@ struct Precision {
     static constexpr double smallest = std::numeric_limits<T>::denorm_min();
     /// Largest relative error of |r_jj| that a block of automatic length may have: far below 1e-9 per step in double.
     static constexpr double block_tolerance = sizeof(T) == 8 ? 1e-11 : 1e-5;
+    /// A step whose largest error is above this is factored in two, where that helps.
+    static constexpr double split_tolerance = sizeof(T) == 8 ? 1e-11 : 1e-5;
     /// An exponent whose errors may add up to more than this per step is not reliable.
     static constexpr double exponent_tolerance = sizeof(T) == 8 ? 1e-7 : 1e-3;
     /// The same for the difference of the sum of all exponents and mean log|det J|.

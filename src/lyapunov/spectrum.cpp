@@ -11,6 +11,7 @@
 #include "aelle/base/random.hpp"
 #include "src/lyapunov/interval.hpp"
 #include "src/lyapunov/rounding.hpp"
+#include "src/lyapunov/step_map.hpp"
 
 namespace aelle::lyapunov {
 namespace {
@@ -31,8 +32,18 @@ bool all_finite(std::span<const T> values) {
 
 template <class T>
 struct SpectrumRun<T>::Impl {
+    using Form = typename StepMap<T>::Form;
+
     Impl(const backend::Backend& b, TangentSystem<T>& s, const SpectrumOptions& o)
-        : backend(b), system(s), options(o), dimension(s.dimension()), interval(o.interval) {
+        : backend(b),
+          system(s),
+          options(o),
+          map(b, s,
+              o.transposed                          ? Form::transposed
+              : o.qr == backend::QrMethod::accurate ? Form::regrouped
+                                                    : Form::whole),
+          dimension(s.dimension()),
+          interval(o.interval) {
         constexpr int64_t most = int64_t{1} << 40;
         check("exponents", options.exponents, 0, dimension, ("0 (all) to " + std::to_string(dimension)).c_str());
         check("steps", options.steps, 1, most, "at least 1");
@@ -46,12 +57,10 @@ struct SpectrumRun<T>::Impl {
         const auto count = static_cast<std::size_t>(exponents);
         log_r.resize(count);
         error.resize(count);
+        log_first.resize(count);
+        error_first.resize(count);
         log_sum.assign(count, 0.0);
         error_sum.assign(count, 0.0);
-        if (watches_determinant()) {
-            jacobian = Matrix<T>(dimension, dimension);
-            if constexpr (!std::is_same_v<T, double>) wide_jacobian = Matrix<double>(dimension, dimension);
-        }
         start();
     }
 
@@ -86,15 +95,33 @@ struct SpectrumRun<T>::Impl {
             return;
         }
         if (interval.automatic()) interval.accept(length, spread(), block_error / rounding_floor(), budget());
-        if (averaged()) {
-            for (int64_t j = 0; j < exponents; ++j) {
-                log_sum[j] += log_r[j];
-                error_sum[j] += error[j];
-            }
-            logdet_sum += block_logdet;
-        }
+        if (averaged()) add_to_sums();
         std::swap(q, z);
+        const bool was_averaged = averaged();
         step += length;
+        if (map.shear(columns(q, exponents))) sheared = true;
+        if (sheared && step == end) close(was_averaged);
+    }
+
+    /// The columns of q, which are P Q, become orthonormal again; what that takes belongs to the steps before it.
+    void close(bool counts) {
+        std::copy_n(q.data(), dimension * exponents, z.data());
+        error_scales<T>(options.qr, columns(z, exponents), scales);
+        backend.qr(options.qr, columns(z, exponents), log_r, work);
+        relative_errors<T>(log_r, scales, error);
+        std::swap(q, z);
+        sheared = false;
+        ++factorisations;
+        block_logdet = 0.0;
+        if (counts) add_to_sums();
+    }
+
+    void add_to_sums() {
+        for (int64_t j = 0; j < exponents; ++j) {
+            log_sum[j] += log_r[j];
+            error_sum[j] += error[j];
+        }
+        logdet_sum += block_logdet;
     }
 
     /// Products and factorisation of `length` steps from q: leaves Q' in z, and log_r, error, block_error and block_logdet. False when
@@ -108,10 +135,11 @@ struct SpectrumRun<T>::Impl {
         if (probed) std::fill_n(q.column(exponents), dimension, T(0));
         double norm = 1.0;
         for (int64_t m = 0; m < length; ++m) {
-            system.advance(step + m);
-            if (watches_determinant() && averaged()) block_logdet += log_det();
+            map.advance(step + m);
+            if (watches_determinant() && averaged()) block_logdet += map.log_abs_det(work);
             if (probed) perturb(from->column(exponents), norm, step + m);
-            system.tangent(columns(*from, exponents + probed), columns(*to, exponents + probed));
+            map.multiply(columns(*from, exponents + probed), columns(*to, exponents + probed));
+            if (m + 1 < length) map.shear(columns(*to, exponents + 1));
             if (probed) norm = rescale(columns(*to, exponents + 1), exponent);
             from = to;
             to = from == &z ? &spare : &z;
@@ -127,29 +155,49 @@ struct SpectrumRun<T>::Impl {
             std::copy_n(z.data(), dimension * exponents, spare.data());
             probe = std::sqrt(static_cast<double>(dimension)) * largest_column_norm<T>(z.view().columns(exponents, 1));
             scales.assign(static_cast<std::size_t>(dimension), probe);
-        } else if (averaged()) {
+        } else {
             error_scales<T>(options.qr, block, scales);
         }
         backend.qr(options.qr, block, log_r, work);
         ++factorisations;
         if (std::any_of(log_r.begin(), log_r.end(), [](double x) { return std::isnan(x) || x == HUGE_VAL; })) return false;
-        if (averaged()) relative_errors<T>(log_r, scales, error);
+        relative_errors<T>(log_r, scales, error);
         block_error = 0.0;
-        if (probed && interval.automatic())
-            block_error = Precision<T>::unit * probe * inverse_norm(block, columns(spare, exponents));
+        if (probed && interval.automatic()) block_error = Precision<T>::unit * probe * inverse_norm(block, columns(spare, exponents));
         for (double& x : log_r) x += static_cast<double>(exponent) * std::numbers::ln2;
+        if (!probed && options.qr == backend::QrMethod::accurate && largest_error() > Precision<T>::split_tolerance) factor_in_two();
         return !std::isnan(block_logdet);
     }
 
-    double log_det() {
-        system.jacobian(jacobian.view());
-        if constexpr (std::is_same_v<T, double>) {
-            return backend.log_abs_det(jacobian.view(), work);
-        } else {
-            std::copy_n(jacobian.data(), jacobian.size(), wide_jacobian.data());
-            return backend.log_abs_det(wide_jacobian.view(), work);
+    /// The last step once more from q, as two products with a factorisation after each (StepMap::split); kept where it is the better one.
+    void factor_in_two() {
+        if (!map.split()) return;
+        if (second.rows() == 0) second = Matrix<T>(dimension, exponents);
+        const double before = largest_error();
+        const auto half = [&](MatrixView<T> product, std::vector<double>& logs, std::vector<double>& errors) {
+            error_scales<T>(options.qr, product, scales);
+            backend.qr(options.qr, product, logs, work);
+            ++factorisations;
+            relative_errors<T>(logs, scales, errors);
+        };
+        const std::vector<double> kept_logs = log_r, kept_errors = error;
+        map.multiply_scale(columns(q, exponents), columns(spare, exponents));
+        half(columns(spare, exponents), log_first, error_first);
+        map.multiply_rest(columns(spare, exponents), second.view());
+        half(second.view(), log_r, error);
+        for (int64_t j = 0; j < exponents; ++j) {
+            log_r[j] += log_first[j];
+            error[j] += error_first[j];
         }
+        if (largest_error() < before) {
+            std::copy_n(second.data(), dimension * exponents, z.data());
+            return;
+        }
+        log_r = kept_logs;
+        error = kept_errors;
     }
+
+    double largest_error() const { return *std::max_element(error.begin(), error.end()); }
 
     /// Adds a random vector of norm about `norm`: the rounding of one step in units of u.
     void perturb(T* probe, double norm, int64_t at) {
@@ -202,7 +250,7 @@ struct SpectrumRun<T>::Impl {
         }
         std::vector<std::size_t> order(count);
         std::iota(order.begin(), order.end(), std::size_t{0});
-        std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return mean[a] > mean[b]; });
+        if (options.sorted) std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return mean[a] > mean[b]; });
         for (std::size_t j = 0; j < count; ++j) {
             spectrum.exponents[j] = mean[order[j]];
             spectrum.reliable[j] = error_sum[order[j]] <= limit;
@@ -213,21 +261,20 @@ struct SpectrumRun<T>::Impl {
     const backend::Backend& backend;
     TangentSystem<T>& system;
     SpectrumOptions options;
+    StepMap<T> map;
     int64_t dimension, exponents = 0;
     Interval interval;
-    Matrix<T> q, z, spare;
-    Matrix<T> jacobian;
-    Matrix<double> wide_jacobian;
+    Matrix<T> q, z, spare, second;
     InverseNorm<T> inverse_norm;
     backend::Backend::QrWork work;
     std::vector<T> saved_state;
-    std::vector<double> log_r, error, scales;
+    std::vector<double> log_r, error, log_first, error_first, scales;
     double block_error = 0.0, block_logdet = 0.0;
 
     std::vector<double> log_sum, error_sum;  ///< over averaged steps
     double logdet_sum = 0.0;
     int64_t step = 0, factorisations = 0;
-    bool finite = true;
+    bool finite = true, sheared = false;  ///< sheared: the columns of q are P Q, not orthonormal
 };
 
 template <class T>
@@ -266,6 +313,7 @@ void SpectrumRun<T>::save(ArchiveWriter& archive) const {
     archive.value(impl_->step);
     archive.value(impl_->factorisations);
     archive.value(impl_->finite);
+    archive.value(impl_->sheared);
     archive.value(impl_->interval);
     archive.value(impl_->logdet_sum);
     archive.array(impl_->log_sum);
@@ -283,6 +331,7 @@ void SpectrumRun<T>::load(ArchiveReader& archive) {
     archive.value(impl_->step);
     archive.value(impl_->factorisations);
     archive.value(impl_->finite);
+    archive.value(impl_->sheared);
     archive.value(impl_->interval);
     archive.value(impl_->logdet_sum);
     std::vector<T> q, state;
