@@ -1,206 +1,147 @@
-// aelle train: one network, here the Rank-1 RNN by FORCE.
+// aelle train: one network. Its options, which of them suit a task, and dispatch.
+
+#include "train.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <optional>
 
-#include "aelle/base/build_info.hpp"
 #include "aelle/base/error.hpp"
 #include "aelle/base/text.hpp"
-#include "aelle/io/h5.hpp"
-#include "aelle/learn/force.hpp"
-#include "aelle/learn/weights.hpp"
-#include "aelle/tasks/signal.hpp"
 #include "commands.hpp"
-#include "session.hpp"
 
 namespace aelle::app {
 namespace {
 
-struct TrainOptions {
-    CommonOptions common;
-    std::string cell, task;
-    std::filesystem::path output, init_weights;
-    std::vector<std::string> params;
-    std::optional<int64_t> hidden;
-    std::optional<double> init;
-    int64_t epochs = 15;
-    std::optional<int64_t> steps;
-    uint64_t seed = 1;
-    int64_t steps_per_epoch = 1200;
-    int64_t test_epochs = 1;
-    std::string target = "random_4sine";
-    learn::ForceOptions force;
+/// Options that only some tasks know.
+struct TaskOptions {
+    std::vector<const CLI::Option*> force, bptt;
 };
 
-/// Weights, state and shape to start from: the file's where given, the rest as a study's variant of this seed would have it.
-struct Start {
-    cells::Parameters parameters;
-    std::optional<std::vector<double>> x;
-    std::optional<double> z;
-};
-
-Start starting_point(TrainOptions& options, const cells::CellSpec& cell) {
-    Start start;
-    learn::WeightsFile given;
-    if (!options.init_weights.empty()) {
-        given = learn::read_weights(options.init_weights, cell, {.extra = {"x", "z"}, .partial = true});
-        if (options.hidden && given.shape.hidden > 0 && *options.hidden != given.shape.hidden) {
-            throw UsageError("--hidden: found " + std::to_string(*options.hidden) + ", expected " + std::to_string(given.shape.hidden) +
-                             ", the size of " + options.init_weights.string());
-        }
+void check_usage(const TrainOptions& options, const TaskOptions& specific) {
+    const bool force = options.task == "signal";
+    if (force != (options.cell == "rank1")) {
+        throw UsageError("--task " + options.task + ": found cell " + options.cell + ", expected " + (force ? "rank1" : "any cell but rank1"));
     }
-    options.force.hidden = given.shape.hidden > 0 ? given.shape.hidden : options.hidden.value_or(512);
-    const auto params = parse_params(options.params);
-    if (params.contains("dt")) options.force.dt = params.at("dt");
-    if (params.contains("g")) options.force.gain = params.at("g");
-    if (!params.contains("dt") && given.parameters.scalars.contains("dt")) options.force.dt = given.parameters.scalars.at("dt");
-    if (options.init) options.force.gain = *options.init;
-    start.parameters = learn::initial_rank1(options.force, options.seed, 0);
-    for (auto& [name, values] : given.parameters.tensors) start.parameters.tensors[name] = values;
-    const auto hidden = static_cast<std::size_t>(options.force.hidden);
-    if (const auto x = given.extra.find("x"); x != given.extra.end()) {
-        if (x->second.size() != hidden) {
-            throw DataError(options.init_weights.string() + ": x: found " + std::to_string(x->second.size()) + " values, expected " +
-                            std::to_string(hidden));
-        }
-        start.x = x->second;
+    for (const CLI::Option* option : force ? specific.bptt : specific.force) {
+        if (option->count() == 0) continue;
+        throw UsageError(option->get_name() + ": found with --task " + options.task + ", expected only with " + (force ? "smnist or charrnn" : "signal"));
     }
-    if (const auto z = given.extra.find("z"); z != given.extra.end()) {
-        if (z->second.size() != 1) {
-            throw DataError(options.init_weights.string() + ": z: found " + std::to_string(z->second.size()) + " values, expected 1");
-        }
-        start.z = z->second.front();
+    if (force) {
+        check_params(options.cell, options.params, {{"g", 1.5, 0.0, 1e6}});
+        return;
     }
-    return start;
+    check_params(std::string(cell_of(options).name), options.params);
+    if (options.loss == "every" && options.task == "smnist") {
+        throw UsageError("--loss: found every with --task smnist, expected last: an image has one class");
+    }
+    if (options.momentum > 0 && options.optimizer != "sgd") {
+        throw UsageError("--momentum: found with --optimizer " + options.optimizer + ", expected only with sgd");
+    }
+    if (options.layer && options.init_weights.empty()) throw UsageError("--layer: found without --init-weights, expected with it");
+    if (options.init && !options.init_weights.empty()) {
+        throw UsageError("--init: found with --init-weights, expected one of the two: all tensors of the cell come from the file");
+    }
 }
 
-struct Record {
-    std::vector<double> target, output, train_loss, loss;
-    double seconds = 0.0;
-};
-
-/// Tests are made after each whole epoch; their time is not training time.
-double test_error(const learn::ForceTrainer& trainer, const TrainOptions& options) {
-    auto test = trainer.start_test();
-    std::vector<double> output(static_cast<std::size_t>(options.steps_per_epoch));
-    for (int64_t i = 0; i < options.test_epochs; ++i) test.run(options.steps_per_epoch, output);
-    return test.error();
+void add_force_options(CLI::App& command, TrainOptions& options, std::vector<const CLI::Option*>& added) {
+    const auto add = [&](const char* name, auto& value, const char* help) {
+        CLI::Option* option = command.add_option(name, value, help)->group("--task signal (FORCE)");
+        added.push_back(option);
+        return option;
+    };
+    add("--steps", options.steps, "Training steps instead of whole epochs")->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+    add("--target", options.target, "random_4sine (drawn from the seed) or fixed")
+        ->check(CLI::IsMember({"random_4sine", "fixed"}))
+        ->capture_default_str();
+    add("--steps-per-epoch", options.steps_per_epoch, "Steps in one period of the target")->check(CLI::Range(10, 10000000))->capture_default_str();
+    add("--test-epochs", options.test_epochs, "Epochs of the test after each training epoch")->check(CLI::Range(1, 100000))->capture_default_str();
+    add("--density", options.force.density, "Share of nonzero recurrent weights")->check(real_between(1e-6, 1.0))->capture_default_str();
+    add("--alpha", options.force.alpha, "Ridge penalty: P starts as I / alpha")->check(real_between(1e-12, 1e12))->capture_default_str();
+    add("--learn-every", options.force.learn_every, "Steps between weight updates")->check(CLI::Range(1, 1000000))->capture_default_str();
 }
 
-Record train_network(Session& session, learn::ForceTrainer& trainer, const std::vector<double>& period, const TrainOptions& options) {
-    using Clock = std::chrono::steady_clock;
-    const int64_t all = options.steps.value_or(options.epochs * options.steps_per_epoch);
-    const int64_t slice = std::clamp<int64_t>(500'000'000 / (options.force.hidden * options.force.hidden), 1, 2000);  // for check_stop
-    Record record;
-    record.output.resize(static_cast<std::size_t>(all));
-    for (int64_t done = 0; done < all;) {
-        session.check_stop();
-        const int64_t epoch_left = options.steps_per_epoch - done % options.steps_per_epoch;
-        const int64_t steps = std::min({epoch_left, all - done, slice});
-        const auto start = Clock::now();
-        trainer.train(steps, {record.output.data() + done, static_cast<std::size_t>(steps)});
-        record.seconds += std::chrono::duration<double>(Clock::now() - start).count();
-        done += steps;
-        if (steps == epoch_left) {
-            record.train_loss.push_back(trainer.training_error());
-            record.loss.push_back(test_error(trainer, options));
-        }
-        session.console().progress("steps", done, all, done, record.seconds);
-    }
-    session.console().end_progress();
-    for (int64_t i = 0; i < all; ++i) record.target.push_back(period[static_cast<std::size_t>(i % options.steps_per_epoch)]);
-    return record;
-}
-
-void write_result(const TrainOptions& options, const cells::CellSpec& cell, const learn::ForceTrainer& trainer, const Record& record) {
-    io::H5Writer file;
-    learn::write_weights(file, cell, {options.force.hidden, 0}, trainer.parameters());
-    const auto steps = static_cast<int64_t>(record.output.size());
-    const auto epochs = static_cast<int64_t>(record.loss.size());
-    file.write("x", trainer.state(), {options.force.hidden});
-    file.write("z", std::vector<double>{trainer.output()}, {});
-    file.write("target", record.target, {steps});
-    file.write("output", record.output, {steps});
-    file.write("train_loss", record.train_loss, {epochs});
-    file.write("loss", record.loss, {epochs});
-    const auto attribute = [&](const char* name, const io::AttributeValue& value) { file.attribute("/", name, value); };
-    attribute("cell", options.cell);
-    attribute("task", options.task);
-    attribute("hidden", options.force.hidden);
-    attribute("g", options.force.gain);
-    attribute("dt", options.force.dt);
-    attribute("density", options.force.density);
-    attribute("alpha", options.force.alpha);
-    attribute("learn_every", options.force.learn_every);
-    attribute("epochs", epochs);
-    attribute("steps", steps);
-    attribute("steps_per_epoch", options.steps_per_epoch);
-    attribute("test_epochs", options.test_epochs);
-    attribute("target_kind", options.target);
-    attribute("seed", static_cast<int64_t>(options.seed));
-    attribute("init_weights", options.init_weights.string());
-    attribute("seconds", record.seconds);
-    attribute("samples_per_second", static_cast<double>(steps) / record.seconds);  // a sample is a step here
-    attribute("initial_scale", options.force.initial_scale);
-    attribute("version", build_info().version);
-    file.commit(options.output);
-}
-
-void train(Session& session, TrainOptions& options) {
-    check_output(options.output);
-    const cells::CellSpec& cell = cells::find_cell(options.cell);
-    Start start = starting_point(options, cell);
-    const auto sines = options.target == "fixed" ? tasks::FourSines{} : tasks::random_four_sines(options.seed, 0);
-    const std::vector<double> period = tasks::one_period(sines, options.steps_per_epoch);
-    cells::complete(cell, {options.force.hidden, 0}, start.parameters);
-    learn::ForceTrainer trainer(session.backend(), start.parameters, options.force, period, options.seed, 0);
-    if (start.x || start.z) {
-        trainer.start_from(start.x ? *start.x : trainer.state(), start.z.value_or(trainer.output()));
-    }
-    const Record record = train_network(session, trainer, period, options);
-    write_result(options, cell, trainer, record);
-    std::string text = "trained " + std::to_string(record.output.size()) + " steps in " + duration(record.seconds);
-    if (!record.loss.empty()) text += "; mean absolute error " + rounded(record.loss.back()) + " in a test of " + std::to_string(options.test_epochs) + " epochs";
-    session.console().result(text + (trainer.finite() ? "" : "; the network diverged") + "; wrote " + options.output.string());
+void add_bptt_options(CLI::App& command, TrainOptions& options, std::vector<const CLI::Option*>& added) {
+    constexpr const char* group = "--task smnist, charrnn (backpropagation through time)";
+    const auto add = [&](const char* name, auto& value, const char* help) {
+        CLI::Option* option = command.add_option(name, value, help)->group(group);
+        added.push_back(option);
+        return option;
+    };
+    const auto count = CLI::Range(int64_t{1}, int64_t{1} << 40);
+    added.push_back(command.add_flag("--gated", options.gated, "The gated form of the cell (asrnn)")->group(group));
+    add("--layer", options.layer, "Layer of --init-weights to take, where it has several")->check(CLI::Range(0, 1000))->type_name("N");
+    add("--batch", options.batch, "Sequences per update (default 128 for smnist, 32 for charrnn)")->check(count)->type_name("B");
+    add("--optimizer", options.optimizer, "adam (0.9, 0.999, 1e-8) or sgd")->check(CLI::IsMember({"adam", "sgd"}))->capture_default_str();
+    add("--lr", options.learning_rate, "Learning rate (default 0.01 for smnist, 0.002 for charrnn)")->check(real_between(1e-30, 1e6))->type_name("L");
+    add("--momentum", options.momentum, "Momentum of sgd")->check(real_between(0.0, 0.999999))->capture_default_str();
+    add("--dropout", options.dropout, "Dropout between cell and readout (default 0.1)")->check(real_between(0.0, 0.999999))->type_name("P");
+    add("--clip", options.clip, "Largest norm of the gradient; 0: no clipping")->check(real_between(0.0, 1e30))->capture_default_str();
+    add("--loss", options.loss, "Predict at the last step or at every step (charrnn): last, every")
+        ->check(CLI::IsMember({"every", "last"}))
+        ->capture_default_str();
+    add("--order", options.order, "shuffle: a new order every epoch; sequential: that of the file")
+        ->check(CLI::IsMember({"shuffle", "sequential"}))
+        ->capture_default_str();
+    add("--limit-train", options.limit_train, "Train on the first N sequences only")->check(count)->type_name("N");
+    add("--limit-validation", options.limit_validation, "Validate on the last N sequences (default 10,000 for smnist, the last 10 % for charrnn)")
+        ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+        ->type_name("N");
 }
 
 }  // namespace
 
+const cells::CellSpec& cell_of(const TrainOptions& options) {
+    const cells::CellSpec& cell = cells::find_cell(options.cell);
+    if (!options.gated || !cell.gated_form_of.empty()) return cell;
+    for (const cells::CellSpec& other : cells::all_cells()) {
+        if (other.gated_form_of == cell.name) return other;
+    }
+    throw UsageError("--gated: found cell " + options.cell + ", expected a cell that has a gated form");
+}
+
 void add_train(CLI::App& program, Action& action) {
     auto options = std::make_shared<TrainOptions>();
+    auto specific = std::make_shared<TaskOptions>();
     CLI::App* command = program.add_subcommand("train", "Train one network and write its weights");
-    command->add_option("--cell", options->cell, "Architecture")->required()->check(CLI::IsMember({"rank1"}))->type_name("CELL");
-    command->add_option("--task", options->task, "Task")->required()->check(CLI::IsMember({"signal"}))->type_name("TASK");
+    command->add_option("--cell", options->cell, "Architecture (rank1 for signal, the others for smnist and charrnn)")
+        ->required()
+        ->check(CLI::IsMember(cell_names()))
+        ->type_name("CELL");
+    command->add_option("--task", options->task, "signal, smnist or charrnn")
+        ->required()
+        ->check(CLI::IsMember({"signal", "smnist", "charrnn"}))
+        ->type_name("TASK");
     command->add_option("-o,--output", options->output, "HDF5 file to write")->required()->type_name("OUT");
-    command->add_option("--hidden", options->hidden, "Hidden units (default 512, or those of --init-weights)")->check(CLI::Range(1, 65536));
-    command->add_option("--init-weights", options->init_weights, "HDF5 file with any of weight_hh_l0, weight_fb, weight_out, x, z")
-        ->type_name("FILE");
-    command->add_option("--param", options->params, "dt (0.1) or g (1.5), repeatable")->type_name("NAME=VALUE")->allow_extra_args(false);
-    command->add_option("--init", options->init, "The varied initialisation parameter, here g")->check(real_between(0.0, 1e6))->type_name("G");
-    command->add_option("--epochs", options->epochs, "Training epochs")->check(CLI::Range(1, 1000000))->capture_default_str();
-    command->add_option("--steps", options->steps, "Training steps instead of whole epochs")->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+    command->add_option("--hidden", options->hidden, "Hidden units (default 512 for signal, 64 otherwise, or those of --init-weights)")
+        ->check(CLI::Range(1, 65536))
+        ->type_name("H");
+    command->add_option("--init-weights", options->init_weights,
+                        "Weights to start from, HDF5 or .safetensors: the cell's tensors and perhaps fc.weight, fc.bias; for signal any of "
+                        "weight_hh_l0, weight_fb, weight_out, x, z")
+        ->type_name("W");
+    command->add_option("--param", options->params, "A scalar of the cell, for example dt=0.1 (signal: dt or g), repeatable")
+        ->type_name("NAME=VALUE")
+        ->allow_extra_args(false);
+    command->add_option("--init", options->init,
+                        "The varied initialisation parameter: g for signal, otherwise p of U(-p, p) as in a study (default: each architecture's own)")
+        ->check(real_between(0.0, 1e6))
+        ->type_name("P");
+    command->add_option("--epochs", options->epochs, "Training epochs (default 15 for signal, 10 otherwise)")->check(CLI::Range(1, 1000000))->type_name("E");
     command->add_option("--seed", options->seed, "Seed; a variant's seed from study.h5 repeats that variant")
         ->check(CLI::Range(int64_t{0}, INT64_MAX))
         ->capture_default_str();
-    command->add_option("--target", options->target, "random_4sine (drawn from the seed) or fixed")
-        ->check(CLI::IsMember({"random_4sine", "fixed"}))
-        ->capture_default_str();
-    command->add_option("--steps-per-epoch", options->steps_per_epoch, "Steps in one period of the target")
-        ->check(CLI::Range(10, 10000000))
-        ->capture_default_str();
-    command->add_option("--test-epochs", options->test_epochs, "Epochs of the test after each training epoch")
-        ->check(CLI::Range(1, 100000))
-        ->capture_default_str();
-    command->add_option("--density", options->force.density, "Share of nonzero recurrent weights")->check(real_between(1e-6, 1.0))->capture_default_str();
-    command->add_option("--alpha", options->force.alpha, "Ridge penalty: P starts as I / alpha")->check(real_between(1e-12, 1e12))->capture_default_str();
-    command->add_option("--learn-every", options->force.learn_every, "Steps between weight updates")->check(CLI::Range(1, 1000000))->capture_default_str();
+    add_bptt_options(*command, *options, specific->bptt);
+    add_force_options(*command, *options, specific->force);
     add_common_options(*command, options->common);
-    command->callback([options, &action] {
-        check_params(options->cell, options->params, {{"g", 1.5, 0.0, 1e6}});
+    command->callback([options, specific, &action] {
+        check_usage(*options, *specific);
         action = [options] {
-            return run_command(options->common, [&](Session& session) { session.at_rank_0([&] { train(session, *options); }); });
+            return run_command(options->common, [&](Session& session) {
+                session.at_rank_0([&] {
+                    check_output(options->output);
+                    if (options->task == "signal") train_force(session, *options);
+                    else train_bptt(session, *options);
+                });
+            });
         };
     });
 }
