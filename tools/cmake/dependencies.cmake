@@ -52,6 +52,8 @@ endif()
 if(NOT TOMLPP_FOUND AND NOT AELLE_TOMLPP_INCLUDE)
   aelle_need(toml++ FALSE)
 endif()
+find_path(AELLE_JSON_INCLUDE nlohmann/json.hpp)
+aelle_need(nlohmann-json "${AELLE_JSON_INCLUDE}")
 find_path(AELLE_CLI11_INCLUDE CLI/CLI.hpp)
 aelle_need(CLI11 "${AELLE_CLI11_INCLUDE}")
 
