@@ -1,16 +1,26 @@
 #include "aelle/base/random.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numbers>
 
 namespace aelle {
 
+namespace {
+
+std::array<uint32_t, 2> key_words(uint64_t seed) { return {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}; }
+
 // Counter words: block index | step | variant | purpose and the high bits of step and variant.
+std::array<uint32_t, 4> counter_words(uint32_t block, uint64_t variant, Purpose purpose, uint64_t step) {
+    return {block, static_cast<uint32_t>(step), static_cast<uint32_t>(variant),
+            static_cast<uint32_t>(purpose) << 24 ^ static_cast<uint32_t>(step >> 32) << 12 ^ static_cast<uint32_t>(variant >> 32)};
+}
+
+}  // namespace
+
 RandomStream::RandomStream(uint64_t seed, uint64_t variant, Purpose purpose, uint64_t step)
-    : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)},
-      counter_{0, static_cast<uint32_t>(step), static_cast<uint32_t>(variant),
-               static_cast<uint32_t>(purpose) << 24 ^ static_cast<uint32_t>(step >> 32) << 12 ^
-                   static_cast<uint32_t>(variant >> 32)} {}
+    : key_(key_words(seed)), counter_(counter_words(0, variant, purpose, step)) {}
 
 uint32_t RandomStream::bits() {
     if (used_ == 4) {
@@ -47,6 +57,114 @@ int64_t RandomStream::below(int64_t n) {
     uint64_t draw = bits();
     while (draw >= limit) draw = bits();
     return static_cast<int64_t>(draw % bound);
+}
+
+RandomField::RandomField(uint64_t seed, uint64_t variant, Purpose purpose, uint64_t step, uint32_t time) {
+    const std::array<uint32_t, 4> words = philox(counter_words(time, variant, purpose, step), key_words(seed));
+    key_ = {words[0], words[1]};
+}
+
+namespace {
+
+/// Words of `tile_blocks` consecutive blocks of Philox, word by word, so that loops over them run in vector registers.
+constexpr uint32_t tile_blocks = 16;
+struct Tile {
+    alignas(64) uint32_t word[4][tile_blocks];
+};
+
+void fill(Tile& tile, uint32_t first, uint32_t row, uint32_t stream, std::array<uint32_t, 2> key) {
+    for (uint32_t i = 0; i < tile_blocks; ++i) {
+        tile.word[0][i] = first + i;
+        tile.word[1][i] = row;
+        tile.word[2][i] = stream;
+        tile.word[3][i] = 0;
+    }
+    for (int round = 0; round < 10; ++round) {
+#pragma omp simd
+        for (uint32_t i = 0; i < tile_blocks; ++i) {
+            const uint64_t p0 = uint64_t{0xD2511F53u} * tile.word[0][i];
+            const uint64_t p1 = uint64_t{0xCD9E8D57u} * tile.word[2][i];
+            tile.word[0][i] = static_cast<uint32_t>(p1 >> 32) ^ tile.word[1][i] ^ key[0];
+            tile.word[1][i] = static_cast<uint32_t>(p1);
+            tile.word[2][i] = static_cast<uint32_t>(p0 >> 32) ^ tile.word[3][i] ^ key[1];
+            tile.word[3][i] = static_cast<uint32_t>(p0);
+        }
+        key[0] += 0x9E3779B9u;
+        key[1] += 0xBB67AE85u;
+    }
+}
+
+/// ln x of a normal positive x, to about 1e-7 absolute or relative; polynomial of Cephes' logf (Moshier).
+inline float natural_logarithm(float x) {
+    const uint32_t bits = std::bit_cast<uint32_t>(x);
+    const uint32_t shifted = bits - 0x3F3504F3u;  // of sqrt(1/2): the mantissa comes into [sqrt(1/2), sqrt(2))
+    const float exponent = static_cast<float>(static_cast<int32_t>(shifted) >> 23);
+    const float m = std::bit_cast<float>((shifted & 0x007FFFFFu) + 0x3F3504F3u) - 1.0f;
+    float p = 7.0376836292e-2f;
+    p = p * m - 1.1514610310e-1f;
+    p = p * m + 1.1676998740e-1f;
+    p = p * m - 1.2420140846e-1f;
+    p = p * m + 1.4249322787e-1f;
+    p = p * m - 1.6668057665e-1f;
+    p = p * m + 2.0000714765e-1f;
+    p = p * m - 2.4999993993e-1f;
+    p = p * m + 3.3333331174e-1f;
+    const float square = m * m;
+    return m + (square * (m * p - 0.5f)) + exponent * 0.693147181f;
+}
+
+/// cos(2 pi u) and sin(2 pi u) for u in (0, 1), from the octant around the nearest quarter turn.
+inline void turn(float u, float& cosine, float& sine) {
+    const int32_t quarter = static_cast<int32_t>(u * 4.0f + 0.5f);
+    const float x = 6.283185307f * (u - 0.25f * static_cast<float>(quarter));
+    const float z = x * x;
+    const float s = x + x * z * ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f);
+    const float c = 1.0f - 0.5f * z + z * z * ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f);
+    const bool odd = (quarter & 1) != 0;
+    const float a = odd ? s : c, b = odd ? c : s;
+    cosine = ((quarter + 1) & 2) != 0 ? -a : a;
+    sine = (quarter & 2) != 0 ? -b : b;
+}
+
+inline float unit_interval(uint32_t word) { return (static_cast<float>(static_cast<int32_t>(word >> 9)) + 0.5f) * 0x1p-23f; }
+
+/// Writes columns [first, first + 4 tile_blocks) as far as they exist.
+void store(const float (&values)[4 * tile_blocks], std::size_t first, std::span<float> out) {
+    std::copy_n(values, std::min<std::size_t>(4 * tile_blocks, out.size() - first), out.begin() + static_cast<std::ptrdiff_t>(first));
+}
+
+}  // namespace
+
+void RandomField::uniform(uint32_t stream, uint32_t row, std::span<float> out) const {
+    Tile tile;
+    float values[4 * tile_blocks];
+    for (std::size_t first = 0; first < out.size(); first += 4 * tile_blocks) {
+        fill(tile, static_cast<uint32_t>(first / 4), row, stream, key_);
+        for (uint32_t i = 0; i < tile_blocks; ++i)
+            for (uint32_t j = 0; j < 4; ++j) values[4 * i + j] = unit_interval(tile.word[j][i]);
+        store(values, first, out);
+    }
+}
+
+void RandomField::normal(uint32_t stream, uint32_t row, std::span<float> out) const {
+    Tile tile;
+    float values[4 * tile_blocks];
+    for (std::size_t first = 0; first < out.size(); first += 4 * tile_blocks) {
+        fill(tile, static_cast<uint32_t>(first / 4), row, stream, key_);
+        for (uint32_t pair = 0; pair < 4; pair += 2) {
+#pragma omp simd
+            for (uint32_t i = 0; i < tile_blocks; ++i) {
+                const float u = (static_cast<float>(static_cast<int32_t>(tile.word[pair][i] >> 1)) + 0.5f) * 0x1p-31f;
+                const float squared = -2.0f * natural_logarithm(u);
+                const float radius = std::sqrt(squared > 0.0f ? squared : 0.0f);  // ln may round to above 0 next to u = 1
+                float cosine, sine;
+                turn(unit_interval(tile.word[pair + 1][i]), cosine, sine);
+                values[4 * i + pair] = radius * cosine;
+                values[4 * i + pair + 1] = radius * sine;
+            }
+        }
+        store(values, first, out);
+    }
 }
 
 }  // namespace aelle

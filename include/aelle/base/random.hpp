@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 #if defined(__CUDACC__)
 #define AELLE_HOST_DEVICE __host__ __device__
@@ -29,6 +30,7 @@ enum class Purpose : uint32_t {
     noise = 10,
     bootstrap = 11,
     tangent = 12,      ///< random initial tangent vectors
+    sequences = 13,    ///< which sequences a study takes spectra and examples of, and which batches a variant sees
 };
 
 /// The 128-bit block number `counter` of the sequence with the 64-bit `key`.
@@ -62,6 +64,24 @@ private:
     int used_ = 4;
     double spare_ = 0.0;
     bool has_spare_ = false;
+};
+
+/// Many numbers at once for one (seed, variant, purpose, step, time): a function of these and of (stream, row, column), whatever is drawn
+/// before, beside or after. The same bits on every machine.
+///
+/// The key is made of the first two words of block `time` of RandomStream(seed, variant, purpose, step); column 4 q + j of a row comes
+/// from word j of block (q, row, stream, 0) with that key.
+class RandomField {
+public:
+    RandomField(uint64_t seed, uint64_t variant, Purpose purpose, uint64_t step, uint32_t time);
+
+    /// Columns 0 .. out.size()-1 of U(0, 1): multiples of 2^-24, never 0 or 1.
+    void uniform(uint32_t stream, uint32_t row, std::span<float> out) const;
+    /// Columns 0 .. out.size()-1 of N(0, 1): Box-Muller of columns 2 k and 2 k + 1, |n| < 6.7.
+    void normal(uint32_t stream, uint32_t row, std::span<float> out) const;
+
+private:
+    std::array<uint32_t, 2> key_;
 };
 
 }  // namespace aelle
