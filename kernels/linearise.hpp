@@ -28,6 +28,112 @@ typename C::Scalars scalars_of(const cells::Parameters& parameters) {
     return scalars;
 }
 
+/// A number that only remembers which variables went into it.
+struct Dependence {
+    uint64_t variables = 0;
+    bool untouched = false;  ///< still the preset value
+
+    Dependence() = default;
+    template <class T>
+    explicit Dependence(T) {}  // a constant
+    static Dependence on(int variable) {
+        Dependence d;
+        d.variables = uint64_t{1} << variable;
+        return d;
+    }
+    friend Dependence both(Dependence a, Dependence b) {
+        Dependence d;
+        d.variables = a.variables | b.variables;
+        return d;
+    }
+    friend Dependence operator+(Dependence a, Dependence b) { return both(a, b); }
+    friend Dependence operator-(Dependence a, Dependence b) { return both(a, b); }
+    friend Dependence operator*(Dependence a, Dependence b) { return both(a, b); }
+    friend Dependence operator/(Dependence a, Dependence b) { return both(a, b); }
+    friend Dependence operator-(Dependence a) { return both(a, a); }
+    friend Dependence tanh(Dependence a) { return both(a, a); }
+    friend Dependence sigmoid(Dependence a) { return both(a, a); }
+};
+
+/// Which partials of a stage can be other than those of the identity, whatever the weights.
+struct StagePattern {
+    int slots = 0;
+    std::vector<bool> writes;          ///< per block: false when the stage leaves it as it is
+    std::vector<uint64_t> depends_on;  ///< per block: bit k for pre-activation k, bit slots + c for block c
+
+    bool reads_slot(int block, int slot) const { return depends_on[block] >> slot & 1; }
+    bool reads_block(int block, int other) const { return depends_on[block] >> (slots + other) & 1; }
+};
+
+template <cells::Cell C, int Stage>
+StagePattern pattern_of_stage(const typename C::Scalars& scalars) {
+    constexpr int slots = C::slots[Stage], blocks = C::blocks;
+    static_assert(slots + blocks <= 64);
+    std::array<Dependence, slots + 1> a;  // a stage may have no pre-activations
+    std::array<Dependence, blocks> s, next;
+    for (int k = 0; k < slots; ++k) a[k] = Dependence::on(k);
+    for (int b = 0; b < blocks; ++b) {
+        s[b] = next[b] = Dependence::on(slots + b);
+        next[b].untouched = true;
+    }
+    C::template pointwise<Stage, double>(a.data(), s.data(), scalars, next.data());
+    StagePattern pattern{.slots = slots, .writes = {}, .depends_on = {}};
+    for (int b = 0; b < blocks; ++b) {
+        pattern.writes.push_back(!next[b].untouched);
+        pattern.depends_on.push_back(next[b].variables);
+    }
+    return pattern;
+}
+
+/// One pattern a stage.
+template <cells::Cell C>
+std::vector<StagePattern> patterns_of(const typename C::Scalars& scalars) {
+    return [&]<std::size_t... S>(std::index_sequence<S...>) {
+        return std::vector<StagePattern>{pattern_of_stage<C, static_cast<int>(S)>(scalars)...};
+    }(std::make_index_sequence<C::slots.size()>{});
+}
+
+/// For J = P S (backend::Network): the blocks that earlier stages wrote and the last one only reads.
+inline std::vector<bool> sheared_blocks(const std::vector<StagePattern>& stages) {
+    std::vector<bool> sheared(stages.back().writes.size(), false);
+    for (std::size_t s = 0; s + 1 < stages.size(); ++s)
+        for (std::size_t b = 0; b < sheared.size(); ++b) sheared[b] = sheared[b] || stages[s].writes[b];
+    for (std::size_t b = 0; b < sheared.size(); ++b) sheared[b] = sheared[b] && !stages.back().writes[b];
+    return sheared;
+}
+
+inline bool reads_state(const cells::LinearTerm& term) {
+    return term.source == cells::Source::state || term.source == cells::Source::updated_state;
+}
+
+/// The matrix (H x columns, row-major) of a term of Form::dense or Form::symmetric_skew; empty where its tensor is absent.
+inline std::vector<double> term_matrix(const cells::LinearTerm& term, int64_t hidden, int64_t columns,
+                                       const cells::Parameters& parameters) {
+    const auto tensor = parameters.tensors.find(term.tensor);
+    if (tensor == parameters.tensors.end()) return {};
+    if (term.form == cells::Form::dense) {
+        const auto first = tensor->second.begin() + term.row_block * hidden * columns;
+        return {first, first + hidden * columns};
+    }
+    require(term.form == cells::Form::symmetric_skew, "the matrix of a term: unknown form");
+    const auto value = [&](std::string_view name, double otherwise) { return name.empty() ? otherwise : parameters.scalars.find(name)->second; };
+    const double weight = 1 - 2 * value(term.beta, 1.0), gamma = value(term.gamma, 0.0);
+    const std::vector<double>& m = tensor->second;
+    std::vector<double> a(m.size());
+    for (int64_t i = 0; i < hidden; ++i)
+        for (int64_t j = 0; j < hidden; ++j) a[i * hidden + j] = m[i * hidden + j] + weight * m[j * hidden + i] - (i == j ? gamma : 0.0);
+    return a;
+}
+
+/// What a term that reads no vector adds to each unit's pre-activation, noise being off: a bias, its fallback, or a noise's mean effect.
+inline std::vector<double> term_constant(const cells::LinearTerm& term, int64_t hidden, const cells::Parameters& parameters) {
+    if (term.source == cells::Source::one && parameters.tensors.contains(term.tensor)) return term_matrix(term, hidden, 1, parameters);
+    double value = 0.0;
+    if (term.source == cells::Source::factor_noise) value = 1.0;
+    if (term.source == cells::Source::one && !term.scalar.empty()) value = parameters.scalars.find(term.scalar)->second;
+    return std::vector<double>(static_cast<std::size_t>(hidden), value);
+}
+
 /// Applies stage `Stage` unit by unit.
 ///
 /// a (slots x H, slot by slot) the pre-activations; state (blocks x H) is replaced by the stage's result;
@@ -39,7 +145,7 @@ void linearise_stage(int64_t hidden, const T* a, T* state, const typename C::Sca
     constexpr int blocks = C::blocks;
     using D = Dual<T, slots + blocks>;
     for (int64_t i = 0; i < hidden; ++i) {
-        std::array<D, slots> pre;
+        std::array<D, slots + 1> pre;  // a stage may have no pre-activations
         std::array<D, blocks> old;
         for (int k = 0; k < slots; ++k) pre[k] = D::variable(a[k * hidden + i], k);
         for (int b = 0; b < blocks; ++b) old[b] = D::variable(state[b * hidden + i], slots + b);

@@ -86,24 +86,24 @@ void LinearMap<T>::apply(const Kernels<T>& kernels, const T* slope, MatrixView<c
 }
 
 template <class T>
-void LinearMap<T>::assemble(const T* slope, MatrixView<T> w) const {
+void LinearMap<T>::assemble(int64_t first_row, int64_t count, const T* weight, const T* slope, MatrixView<T> w) const {
     const auto factor = [&](int64_t j) { return slope ? slope[j] : T(1); };
     if (storage_ == Storage::sparse) {
-        for (int64_t i = 0; i < rows_; ++i)
-            for (int64_t p = sparse_.row_start[i]; p < sparse_.row_start[i + 1]; ++p)
-                w(i, sparse_.column[p]) += sparse_.value[p] * factor(sparse_.column[p]);
+        for (int64_t i = 0; i < count; ++i)
+            for (int64_t p = sparse_.row_start[first_row + i]; p < sparse_.row_start[first_row + i + 1]; ++p)
+                w(i, sparse_.column[p]) += weight[i] * (sparse_.value[p] * factor(sparse_.column[p]));
         return;
     }
     constexpr int64_t together = 16;  // a block of the row-major matrix stays in cache while columns are written
-    for (int64_t i0 = 0; i0 < rows_; i0 += together) {
-        const int64_t i1 = std::min(i0 + together, rows_);
+    for (int64_t i0 = 0; i0 < count; i0 += together) {
+        const int64_t i1 = std::min(i0 + together, count);
         for (int64_t j = 0; j < cols_; ++j) {
             const T scale = factor(j);
             T* column = w.column(j);
             if (storage_ == Storage::dense)
-                for (int64_t i = i0; i < i1; ++i) column[i] += dense_[i * cols_ + j] * scale;
+                for (int64_t i = i0; i < i1; ++i) column[i] += weight[i] * (row(first_row + i)[j] * scale);
             else
-                for (int64_t i = i0; i < i1; ++i) column[i] += left_[i] * (right_[j] * scale);
+                for (int64_t i = i0; i < i1; ++i) column[i] += weight[i] * (left_[first_row + i] * (right_[j] * scale));
         }
     }
 }

@@ -32,8 +32,12 @@ public:
     void apply(const Kernels<T>& kernels, const T* x, T* y) const;
     /// w += W diag(slope) v; slope may be null for 1.
     void apply(const Kernels<T>& kernels, const T* slope, MatrixView<const T> v, MatrixView<T> w, Scratch& scratch) const;
-    /// w += W diag(slope), w (rows x cols).
-    void assemble(const T* slope, MatrixView<T> w) const;
+    /// w += diag(weight) W' diag(slope), w (count x cols), W' rows first_row ... of W.
+    void assemble(int64_t first_row, int64_t count, const T* weight, const T* slope, MatrixView<T> w) const;
+
+    bool is_dense() const { return storage_ == Storage::dense; }
+    /// Row i of W; it must be dense.
+    const T* row(int64_t i) const { return dense_.data() + i * cols_; }
 
 private:
     enum class Storage { dense, sparse, outer };

@@ -14,7 +14,8 @@ template <class C, class T>
 class CellNetwork final : public backend::Network<T> {
 public:
     CellNetwork(const cells::Shape& shape, const cells::Parameters& parameters, backend::TangentSpace space)
-        : spec_(C::spec()), hidden_(shape.hidden), input_(shape.input), space_(space), scalars_(kernels::scalars_of<C>(parameters)) {
+        : spec_(C::spec()), hidden_(shape.hidden), input_(shape.input), space_(space), scalars_(kernels::scalars_of<C>(parameters)),
+          patterns_(kernels::patterns_of<C>(scalars_)) {
         for (std::size_t s = 0; s < spec_.stages.size(); ++s) {
             stages_.emplace_back();
             Stage& stage = stages_.back();
@@ -41,25 +42,24 @@ public:
         std::copy(current.begin(), current.end(), next);
     }
 
-    void tangent(MatrixView<const T> v, MatrixView<T> w) override {
+    void tangent(MatrixView<const T> v, MatrixView<T> w) override { propagate(v, w, false); }
+    void jacobian(MatrixView<T> j) override { propagate(identity().view(), j, false); }
+
+    void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) override { propagate(v, w, full()); }
+    void unsheared_jacobian(MatrixView<T> s) override { propagate(identity().view(), s, full()); }
+
+    void shear(MatrixView<T> v) override {
+        if (!full()) return;
         for (int64_t k = 0; k < v.cols; ++k) {
-            std::vector<T> old(static_cast<std::size_t>(state_dimension()), T(0));
-            std::copy_n(v.column(k), v.rows, old.begin() + tangent_offset());
-            std::vector<T> current = old;
-            for (const Stage& stage : stages_) current = stage_tangent(stage, old, current);
-            std::copy_n(current.begin() + tangent_offset(), w.rows, w.column(k));
+            // The last stage on the blocks that S left out, the others zero; then those themselves and what S gave the others.
+            std::vector<T> left_out(v.column(k), v.column(k) + v.rows);
+            keep_blocks(left_out, true);
+            const std::vector<T> moved = stage_tangent(stages_.back(), std::vector<T>(left_out.size(), T(0)), left_out);
+            for (int b = 0; b < C::blocks; ++b)
+                if (patterns_.back().writes[b])
+                    for (int64_t i = b * hidden_; i < (b + 1) * hidden_; ++i) v(i, k) += moved[i];
         }
     }
-
-    void jacobian(MatrixView<T> j) override {
-        Matrix<T> identity(tangent_dimension(), tangent_dimension());
-        for (int64_t i = 0; i < identity.rows(); ++i) identity(i, i) = T(1);
-        tangent(static_cast<const Matrix<T>&>(identity).view(), j);
-    }
-
-    void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) override { tangent(v, w); }
-    void unsheared_jacobian(MatrixView<T> s) override { jacobian(s); }
-    void shear(MatrixView<T>) override {}
 
 private:
     struct Term {
@@ -74,25 +74,31 @@ private:
         std::vector<T> d_a, d_s;
     };
 
-    int64_t tangent_offset() const { return space_ == backend::TangentSpace::full ? 0 : spec_.readout_block * hidden_; }
+    bool full() const { return space_ == backend::TangentSpace::full; }
+    int64_t tangent_offset() const { return full() ? 0 : spec_.readout_block * hidden_; }
+
+    Matrix<T> identity() const {
+        Matrix<T> matrix(tangent_dimension(), tangent_dimension());
+        for (int64_t i = 0; i < matrix.rows(); ++i) matrix(i, i) = T(1);
+        return matrix;
+    }
 
     void add_term(Stage& stage, const cells::LinearTerm& term, const cells::Parameters& parameters) {
-        const auto tensor = parameters.tensors.find(term.tensor);
-        if (tensor == parameters.tensors.end()) return;
-        Term made{term, {}, 0, {}};
-        made.columns = term.source == cells::Source::one ? 1 : term.source == cells::Source::input ? input_ : hidden_;
-        made.slope.assign(static_cast<std::size_t>(made.columns), T(1));
-        made.matrix.resize(static_cast<std::size_t>(hidden_ * made.columns));
-        const auto right = term.form == cells::Form::outer ? parameters.tensors.find(term.tensor2) : parameters.tensors.end();
-        if (term.form == cells::Form::outer && right == parameters.tensors.end()) return;
-        for (int64_t i = 0; i < hidden_; ++i) {
-            for (int64_t c = 0; c < made.columns; ++c) {
-                const double value = term.form == cells::Form::outer
-                                         ? tensor->second[i] * right->second[c]
-                                         : tensor->second[(term.row_block * hidden_ + i) * made.columns + c];
-                made.matrix[i * made.columns + c] = static_cast<T>(value);
-            }
+        const bool reads_vector = kernels::reads_state(term) || term.source == cells::Source::input;
+        Term made{term, {}, reads_vector ? (term.source == cells::Source::input ? input_ : hidden_) : 1, {}};
+        const auto left = parameters.tensors.find(term.tensor), right = parameters.tensors.find(term.tensor2);
+        std::vector<double> matrix;
+        if (!reads_vector) {
+            matrix = kernels::term_constant(term, hidden_, parameters);
+        } else if (term.form != cells::Form::outer) {
+            matrix = kernels::term_matrix(term, hidden_, made.columns, parameters);
+        } else if (left != parameters.tensors.end() && right != parameters.tensors.end()) {
+            for (int64_t i = 0; i < hidden_; ++i)
+                for (int64_t c = 0; c < made.columns; ++c) matrix.push_back(left->second[i] * right->second[c]);
         }
+        if (matrix.empty()) return;
+        made.matrix.assign(matrix.begin(), matrix.end());
+        made.slope.assign(static_cast<std::size_t>(made.columns), T(1));
         stage.terms.push_back(std::move(made));
     }
 
@@ -114,11 +120,35 @@ private:
         }
     }
 
+    /// w = J v, or S v when `without_shear`.
+    void propagate(MatrixView<const T> v, MatrixView<T> w, bool without_shear) {
+        for (int64_t k = 0; k < v.cols; ++k) {
+            std::vector<T> old(static_cast<std::size_t>(state_dimension()), T(0));
+            std::copy_n(v.column(k), v.rows, old.begin() + tangent_offset());
+            std::vector<T> current = old;
+            for (std::size_t s = 0; s < stages_.size(); ++s) {
+                std::vector<T> seen = current;
+                if (without_shear && s + 1 == stages_.size()) keep_blocks(seen, false);
+                const std::vector<T> next = stage_tangent(stages_[s], old, seen);
+                for (int b = 0; b < C::blocks; ++b)
+                    if (patterns_[s].writes[b]) std::copy_n(next.begin() + b * hidden_, hidden_, current.begin() + b * hidden_);
+            }
+            std::copy_n(current.begin() + tangent_offset(), w.rows, w.column(k));
+        }
+    }
+
+    /// Keeps the sheared blocks, or the others, and sets the rest to zero.
+    void keep_blocks(std::vector<T>& state, bool sheared) const {
+        const std::vector<bool> blocks = kernels::sheared_blocks(patterns_);
+        for (int b = 0; b < C::blocks; ++b)
+            if (blocks[b] != sheared) std::fill_n(state.begin() + b * hidden_, hidden_, T(0));
+    }
+
     /// ds' of one stage for one tangent vector: old is the tangent of s_t, current of the blocks as earlier stages left them.
     std::vector<T> stage_tangent(const Stage& stage, const std::vector<T>& old, const std::vector<T>& current) const {
         std::vector<T> a(static_cast<std::size_t>(stage.slots * hidden_), T(0));
         for (const Term& term : stage.terms) {
-            if (term.spec.source == cells::Source::input || term.spec.source == cells::Source::one) continue;
+            if (!kernels::reads_state(term.spec)) continue;
             const T* source = (term.spec.source == cells::Source::state ? old : current).data() + term.spec.block * hidden_;
             for (int64_t i = 0; i < hidden_; ++i) {
                 T sum = T(0);
@@ -142,6 +172,7 @@ private:
     int64_t hidden_, input_;
     backend::TangentSpace space_;
     typename C::Scalars scalars_;
+    std::vector<kernels::StagePattern> patterns_;
     std::vector<Stage> stages_;
 };
 

@@ -1,0 +1,98 @@
+#pragma once
+/// The derivative of one step of any cell: tangents moved stage by stage, and the step's Jacobian.
+///
+///     dA_slot = sum over terms of  W_term (through'(source) o dS_source)
+///     dS'_b   = sum_slot D_a[b, slot] o dA_slot + sum_c D_s[b, c] o dS_c
+///
+/// Few columns are multiplied gate by gate, many by the sums over slots of diag(D_a[b, slot]) W_slot where that takes fewer products
+/// (performance.md section 3, rule 5). Partials that the equations make zero or one are skipped.
+
+#include <vector>
+
+#include "aelle/backend/backend.hpp"
+#include "kernels/cpu/gates.hpp"
+
+namespace aelle::cpu {
+
+template <class T>
+class Linearisation {
+public:
+    Linearisation(int readout_block, const Gates<T>& gates, std::vector<kernels::StagePattern> patterns, backend::TangentSpace space);
+
+    /// Where kernels::linearise_stage writes; to be filled for every stage, then `filled` called.
+    T* d_a(int stage) { return partials_[stage].d_a.data(); }
+    T* d_s(int stage) { return partials_[stage].d_s.data(); }
+    void filled();
+
+    int64_t dimension() const { return full() ? blocks_ * hidden_ : hidden_; }
+    void tangent(MatrixView<const T> v, MatrixView<T> w) { propagate(columns_of(v), w, false); }
+    void jacobian(MatrixView<T> j) { propagate(identity(), j, false); }
+    void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) { propagate(columns_of(v), w, full()); }
+    void unsheared_jacobian(MatrixView<T> s) { propagate(identity(), s, full()); }
+    void shear(MatrixView<T> v);
+
+private:
+    using Product = typename Gates<T>::Product;
+    static constexpr int64_t few_columns = 4;  ///< fewer are multiplied gate by gate
+
+    struct Partials {
+        AlignedVector<T> d_a, d_s;  ///< as in kernels::linearise_stage
+    };
+    /// The tangent of one state block: K columns of numbers, or the identity in columns first_column ... and zero elsewhere.
+    struct Tangent {
+        enum class Kind { zero, identity, dense };
+        Kind kind = Kind::zero;
+        MatrixView<const T> view{};
+        int64_t first_column = 0;
+    };
+    using Tangents = std::vector<Tangent>;  ///< one a block
+    /// sum over slots of diag(D_a[block, slot]) W_slot diag(slope): what a stage multiplies one source by to write one block.
+    struct Sum {
+        int stage = 0, block = 0;
+        const Product* product = nullptr;
+        AlignedVector<T> matrix;  ///< (H x H) row-major
+        bool formed = false;      ///< for the last step
+    };
+
+    bool full() const { return space_ == backend::TangentSpace::full; }
+    bool wanted(int block) const { return full() || block == readout_; }
+    int last_stage() const { return static_cast<int>(patterns_.size()) - 1; }
+    const T* d_a(int stage, int block, int slot) const { return partials_[stage].d_a.data() + (block * patterns_[stage].slots + slot) * hidden_; }
+    const T* d_s(int stage, int block, int other) const { return partials_[stage].d_s.data() + (block * blocks_ + other) * hidden_; }
+    /// Whether the block that the stage writes depends on what the product adds to the stage's slot k.
+    bool feeds(const Product& product, int stage, int block, int slot) const;
+    const Tangent& source(const Product& product, const Tangents& start, const Tangents& seen) const;
+
+    Tangents& columns_of(MatrixView<const T> v);
+    Tangents& identity();
+    void find_sums();
+    void propagate(const Tangents& start, MatrixView<T> out, bool without_shear);
+    MatrixView<T> destination(int stage, int block, MatrixView<T> out);
+    /// Products with dense tangents, into slot_values_.
+    void multiply(cells::Source from, int stage, const Tangents& tangents, int64_t columns);
+    MatrixView<T> slot_view(int slot, int slots, int64_t columns);
+    /// to = what the stage makes of dense tangents and products, plus `added` if not null.
+    void combine(int stage, int block, const Tangents& seen, const T* added, MatrixView<T> to);
+    /// to += what it makes of identities.
+    void add_identities(int stage, int block, const Tangents& start, const Tangents& seen, MatrixView<T> to);
+    void add_sums(int stage, int block, const Tangents& start, const Tangents& seen, MatrixView<T> to);
+    void form(Sum& sum);
+
+    const Gates<T>& gates_;
+    int64_t hidden_;
+    int blocks_, readout_;
+    backend::TangentSpace space_;
+    const Kernels<T>& kernels_;
+    std::vector<kernels::StagePattern> patterns_;
+    std::vector<bool> sheared_;
+    std::vector<Partials> partials_;
+    std::vector<Sum> sums_;  ///< empty where they do not pay
+    Tangents start_, current_, seen_;
+    std::vector<bool> has_value_;             ///< per slot: slot_values_ holds something
+    std::vector<const T*> weight_, column_;   ///< scratch of combine
+    AlignedVector<T> ones_, slot_values_;
+    std::vector<AlignedVector<T>> between_;  ///< tangents after each stage
+    typename LinearMap<T>::Scratch scratch_;
+};
+
+}  // namespace aelle::cpu
