@@ -14,6 +14,7 @@ void add_report(CLI::App& program, Action& action);
 void add_status(CLI::App& program, Action& action);
 void add_spectrum(CLI::App& program, Action& action);
 void add_train(CLI::App& program, Action& action);
+void add_predict(CLI::App& program, Action& action);
 void add_info(CLI::App& program, Action& action);
 
 }  // namespace aelle::app

@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
     aelle::app::add_status(program, action);
     aelle::app::add_spectrum(program, action);
     aelle::app::add_train(program, action);
+    aelle::app::add_predict(program, action);
     aelle::app::add_info(program, action);
     try {
         program.parse(argc, argv);

@@ -106,6 +106,23 @@ std::vector<std::string> cell_names() {
     return names;
 }
 
+const cells::CellSpec& chosen_cell(const std::string& name, bool gated) {
+    const cells::CellSpec& cell = cells::find_cell(name);
+    if (!gated || !cell.gated_form_of.empty()) return cell;
+    std::vector<std::string> plain;
+    for (const cells::CellSpec& other : cells::all_cells()) {
+        if (other.gated_form_of == name) return other;
+        if (!other.gated_form_of.empty()) plain.emplace_back(other.gated_form_of);
+    }
+    throw UsageError("--gated: found cell " + name + ", expected one that has a gated form: " + join(plain, ", "));
+}
+
+FileAndDataset locate_dataset(const std::string& text) {
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string::npos || std::filesystem::exists(text)) return {text, ""};
+    return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
 void add_common_options(CLI::App& command, CommonOptions& options) {
     static const std::map<std::string, backend::Device> devices = {
         {"auto", backend::Device::automatic}, {"cpu", backend::Device::cpu}, {"cuda", backend::Device::cuda}};

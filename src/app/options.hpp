@@ -45,6 +45,16 @@ void check_output(const std::filesystem::path& file);
 /// Names of all cells, for CLI::IsMember.
 std::vector<std::string> cell_names();
 
+/// The cell of that name, or its gated form; UsageError when it has none.
+const cells::CellSpec& chosen_cell(const std::string& name, bool gated);
+
+struct FileAndDataset {
+    std::string file, dataset;  ///< dataset empty when none was named
+};
+
+/// FILE or FILE:dataset. A file whose own name has a colon wins.
+FileAndDataset locate_dataset(const std::string& text);
+
 /// Cores in this process's affinity mask.
 int available_cores();
 

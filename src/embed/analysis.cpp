@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "aelle/embed/classifiers.hpp"
+#include "aelle/embed/model.hpp"
 #include "aelle/embed/split.hpp"
 #include "one_thread.hpp"
 #include "prepare.hpp"
@@ -20,10 +21,9 @@ Matrix<double> columns(const Matrix<double>& from, const std::vector<int64_t>& r
     return chosen;
 }
 
-template <class To, class From>
-Matrix<To> converted(const Matrix<From>& from) {
-    Matrix<To> to(from.rows(), from.cols());
-    std::transform(from.data(), from.data() + from.size(), to.data(), [](From x) { return static_cast<To>(x); });
+Matrix<float> single(const Matrix<double>& from) {
+    Matrix<float> to(from.rows(), from.cols());
+    std::transform(from.data(), from.data() + from.size(), to.data(), [](double x) { return static_cast<float>(x); });
     return to;
 }
 
@@ -33,7 +33,7 @@ struct Samples {
 };
 
 Samples samples_of(const Features& f, const std::vector<int64_t>& rows) {
-    Samples samples{converted<float>(columns(f.transformed, rows)), {}};
+    Samples samples{single(columns(f.transformed, rows)), {}};
     for (const int64_t row : rows) samples.target.push_back(static_cast<float>(f.target[static_cast<std::size_t>(f.variant_of(row))]));
     return samples;
 }
@@ -89,13 +89,11 @@ void embed_spectra(const AnalysisInput& input, const AnalysisOptions& options, i
     model.autoencoder = train_autoencoder(training.spectra.view(), training.target, validation.spectra.view(), validation.target,
                                           options.autoencoder, input.seed, repeat);
     const Autoencoder<float>& net = model.autoencoder.net;
-    const Matrix<float> spectra = converted<float>(f.transformed);
-    const Matrix<float> single = net.encode(spectra.view());
-    const Matrix<double> latent = converted<double>(single);
+    const Matrix<double> latent = latent_vectors(net, std::as_const(f.transformed).view());
     const Matrix<double> training_latent = columns(latent, rows);
     model.pca = fit_pca(training_latent.view());
-    f.aelle_pc = model.pca.project(latent.view(), latent.rows());
-    for (const float prediction : net.predict(single.view())) f.predicted_loss.push_back(model.target_scaler.invert(prediction));
+    f.aelle_pc = components(model.pca, latent.view());
+    f.predicted_loss = predicted_losses(net, model.target_scaler, latent.view());
 
     const Matrix<double>& baseline = f.baseline();
     const Matrix<double> training_baseline = columns(baseline, rows);

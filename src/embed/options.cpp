@@ -44,6 +44,10 @@ void check_options(const AnalysisOptions& o) {
     expect(std::isfinite(o.loss_cap) && o.loss_cap > 0.0, "loss_cap", o.loss_cap, "a finite number above 0");
     expect(std::isfinite(o.ridge) && o.ridge >= 0.0, "ridge", o.ridge, "a finite number, at least 0");
     expect(o.regression_components >= 1, "regression_components", o.regression_components, "an integer, at least 1");
+    expect(std::isfinite(o.logistic_penalty) && o.logistic_penalty > 0.0, "logistic_penalty", o.logistic_penalty, "a finite number above 0");
+    if (o.threshold && o.label == LabelReference::architecture) {
+        throw DataError("analysis.threshold: found " + text(*o.threshold) + ", expected none with label = \"architecture\", whose medians are the thresholds");
+    }
     expect(!o.init_centre || std::isfinite(*o.init_centre), "init_centre", o.init_centre.value_or(0.0), "a finite number");
     check_autoencoder(o.autoencoder);
 }

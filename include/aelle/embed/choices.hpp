@@ -18,6 +18,10 @@ enum class LossChoice { final, best };                ///< loss at the end of tr
 enum class FitEpochs { pooled, last };                ///< epochs whose spectra models are fitted on (analysis.hpp)
 enum class BoundaryEpochs { fitted, each };           ///< one boundary for all epochs, from the fitted ones; or one per epoch
 enum class BoundarySet { both, validation };          ///< networks that choose boundaries: training and validation, or validation alone
+enum class BoundaryRule { best_f1, median };          ///< which boundary the paper's tables show: the best F1's, or the median of the score
+enum class SplitBy { networks, spectra };             ///< all spectra of a network in one part; or each for itself, which leaks (split.hpp)
+enum class LabelReference { study, architecture };    ///< good = below the median loss of the study, or of the network's own architecture
+enum class LogBase { e, two };                        ///< of the exponents: nats or bits per step
 enum class Regressand { label, loss };                ///< what ridge regression fits
 enum class BaselineSpectra { raw, transformed };      ///< what `le-pc1` and ridge regression see: exponents, or as the autoencoder does
 
@@ -28,6 +32,10 @@ constexpr std::array<std::string_view, 2> names_of(LossChoice) { return {"final"
 constexpr std::array<std::string_view, 2> names_of(FitEpochs) { return {"pooled", "last"}; }
 constexpr std::array<std::string_view, 2> names_of(BoundaryEpochs) { return {"fitted", "each"}; }
 constexpr std::array<std::string_view, 2> names_of(BoundarySet) { return {"training+validation", "validation"}; }
+constexpr std::array<std::string_view, 2> names_of(BoundaryRule) { return {"best-f1", "median"}; }
+constexpr std::array<std::string_view, 2> names_of(SplitBy) { return {"networks", "spectra"}; }
+constexpr std::array<std::string_view, 2> names_of(LabelReference) { return {"study", "architecture"}; }
+constexpr std::array<std::string_view, 2> names_of(LogBase) { return {"e", "2"}; }
 constexpr std::array<std::string_view, 2> names_of(Regressand) { return {"label", "loss"}; }
 constexpr std::array<std::string_view, 2> names_of(BaselineSpectra) { return {"raw", "transformed"}; }
 
