@@ -51,6 +51,7 @@ Study read_study_file(const RunOptions& options) {
     study.task = study::make_task(root, study.config);
     study.analysis = read_analysis_options(root.table("analysis"));
     root.finish();
+    study.task->read_data(options.common.data);
     study.variants = study::sample_variants(study.config);
     study.groups = study::make_groups(study.variants, study.config.group_size, study.document.fingerprint("analysis"),
                                       [&](const study::Variant& variant) { return study.task->work(variant); });
@@ -63,17 +64,27 @@ Study read_study_file(const RunOptions& options) {
         throw DataError(place + "variants.count: found " + std::to_string(study.variants.size()) +
                         " variants in all, expected at least 5 to analyze, or --until study");
     }
-    study.shape = {static_cast<int64_t>(study.config.spectrum.epochs.size()), study.config.epochs, study.task->example_steps()};
+    study.shape = study::result_shape(study.config, *study.task);
     return study;
 }
 
-/// Bytes of study.h5, which the shards together hold once more.
+/// Bytes of study.h5 and of the shards, which hold as much, and of weights that are kept.
 double output_size(const Study& study) {
+    const auto spectra = static_cast<double>(study.shape.spectra);
+    double examples = 0;
+    for (const study::ExampleField& field : study.shape.example) {
+        double count = 1;
+        for (const int64_t extent : field.dims) count *= static_cast<double>(extent);
+        examples += count;
+    }
     double bytes = 0;
     for (const study::Variant& variant : study.variants) {
-        const double spectra = static_cast<double>(study.shape.spectra);
-        const double exponents = static_cast<double>(study.task->exponent_count(variant));
-        bytes += 8.0 * (spectra * (2.2 * exponents + 2) + static_cast<double>(study.shape.epochs + 2 * study.shape.example_steps) + 12);
+        double exponents = 0;
+        for (std::size_t kind = 0; kind < study.shape.kinds.size(); ++kind) {
+            exponents += static_cast<double>(study.task->exponent_count(variant, kind));
+        }
+        bytes += 8.0 * (2.0 * spectra * (2.2 * exponents + 2) + 2.0 * static_cast<double>(study.shape.epochs) + examples + 24);
+        if (study.config.keep_weights) bytes += study.task->weights_size(variant);
     }
     return bytes;
 }
@@ -91,7 +102,7 @@ void describe(Session& session, const Study& study, const fs::path& output) {
         work += study.task->work(variant);
         memory = std::max(memory, study.task->memory(variant));
     }
-    const double size = 2.0 * output_size(study);
+    const double size = output_size(study);
     const double available = static_cast<double>(fs::space(nearest_existing(output)).available);
     std::string text = "study      " + study.config.name + ": task " + study.config.task + ", seed " + std::to_string(study.config.seed) +
                        "\nvariants   " + std::to_string(study.variants.size()) + " in " + std::to_string(study.groups.size()) +
@@ -130,10 +141,13 @@ bool newer(const fs::path& file, const fs::path& than) {
 
 bool train(Session& session, const study::StudyFolder& folder, const Study& study, const RunOptions& options) {
     Console& console = session.console();
+    const auto variant = [&](int64_t id) -> const study::Variant& { return study.variants[static_cast<std::size_t>(id)]; };
     study::SchedulerSettings settings{session.threads(), options.checkpoint_every, session.deadline()};
-    const auto factory = [&](int64_t id) {
-        return study.task->job(study.variants[static_cast<std::size_t>(id)], session.backend());
+    settings.blank = [&](int64_t id) { return study.task->blank_result(variant(id)); };
+    settings.keep = [&](int64_t id, const study::VariantResult& result) {
+        if (!result.weights.empty()) study.task->write_weights(folder.weights(id), variant(id), result);
     };
+    const auto factory = [&](int64_t id) { return study.task->job(variant(id), session.backend()); };
     double last_written = -1e9;
     const auto on_progress = [&](const study::Progress& progress) {
         console.progress(progress);
@@ -152,8 +166,10 @@ void run(Session& session, const RunOptions& options) {
     const fs::path output = options.output.empty() ? fs::path("out") / options.study.stem() : options.output;
     const study::StudyFolder folder(output);
     std::optional<study::FolderLock> lock;
+    std::optional<Study> checked;
     session.at_rank_0([&] {
-        const Study study = read_study_file(options);
+        checked = read_study_file(options);
+        const Study& study = *checked;
         if (options.dry_run) return describe(session, study, output);
         study::create_folder(folder, options.fresh, options.force);
         lock.emplace(folder);
@@ -163,7 +179,7 @@ void run(Session& session, const RunOptions& options) {
                                " threads each, output in " + output.string());
     });
     if (options.dry_run) return;
-    const Study study = read_study_file(options);
+    const Study study = checked ? std::move(*checked) : read_study_file(options);
     if (!train(session, folder, study, options)) {
         session.at_rank_0([] { throw Interrupted("interrupted; what was finished is saved, and the same command continues"); });
     }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <new>
+#include <utility>
 
 #include "aelle/backend/blas.hpp"
 
@@ -13,7 +15,7 @@ constexpr int64_t idle = std::numeric_limits<int64_t>::max();  // a thread witho
 
 }  // namespace
 
-Executor::Executor(int threads, JobFactory factory) : factory_(std::move(factory)) {
+Executor::Executor(int threads, JobFactory factory, BlankResult blank) : factory_(std::move(factory)), blank_(std::move(blank)) {
     for (int i = 0; i < threads; ++i) answered_.emplace_back(idle);
     for (int i = 0; i < threads; ++i) {
         threads_.emplace_back([this, i] {
@@ -71,6 +73,11 @@ std::optional<GroupWork> Executor::take_finished() {
     return work;
 }
 
+std::vector<std::string> Executor::take_failures() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(failed_variants_, {});
+}
+
 void Executor::wait(int milliseconds) {
     std::unique_lock lock(mutex_);
     something_finished_.wait_for(lock, std::chrono::milliseconds(milliseconds));
@@ -108,37 +115,59 @@ void Executor::snapshot(const Item& item, const Job& job) {
     item.flight->work.slots[item.slot] = {SlotState::started, job.progress(), archive.take()};
 }
 
-void Executor::run(const Item& item, std::atomic<int64_t>& answered) {
-    try {
-        Slot before;
-        {
-            const std::lock_guard lock(mutex_);
-            before = item.flight->work.slots[item.slot];
-        }
-        const auto job = factory_(item.flight->work.group.variants[item.slot]);
-        if (before.state == SlotState::started) {
-            ArchiveReader archive(before.snapshot);
-            job->load(archive);
-        }
-        before = {};
-        while (!job->done()) {
-            if (stopping_) return snapshot(item, *job);
-            const int64_t wanted = requested_.load();
-            if (answered.load() < wanted) {
-                snapshot(item, *job);
-                answered = wanted;
-            }
-            job->advance();
-        }
-        ArchiveWriter archive;
-        job->result().save(archive);
+void Executor::store(const Item& item, const VariantResult& result) {
+    ArchiveWriter archive;
+    result.save(archive);
+    const std::lock_guard lock(mutex_);
+    item.flight->work.slots[item.slot] = {SlotState::finished, 1.0, archive.take()};
+    --item.flight->unfinished;
+    ++variants_finished_;
+}
+
+void Executor::work_on(const Item& item, std::atomic<int64_t>& answered) {
+    Slot before;
+    {
         const std::lock_guard lock(mutex_);
-        item.flight->work.slots[item.slot] = {SlotState::finished, 1.0, archive.take()};
-        --item.flight->unfinished;
-        ++variants_finished_;
-    } catch (...) {
+        before = item.flight->work.slots[item.slot];
+    }
+    const auto job = factory_(item.flight->work.group.variants[item.slot]);
+    if (before.state == SlotState::started) {
+        ArchiveReader archive(before.snapshot);
+        job->load(archive);
+    }
+    before = {};
+    while (!job->done()) {
+        if (stopping_) return snapshot(item, *job);
+        const int64_t wanted = requested_.load();
+        if (answered.load() < wanted) {
+            snapshot(item, *job);
+            answered = wanted;
+        }
+        job->advance();
+    }
+    store(item, job->result());
+}
+
+void Executor::run(const Item& item, std::atomic<int64_t>& answered) {
+    const int64_t variant = item.flight->work.group.variants[item.slot];
+    const auto fail = [&] {
         const std::lock_guard lock(mutex_);
         if (!failure_) failure_ = std::current_exception();
+    };
+    try {
+        work_on(item, answered);
+    } catch (const std::bad_alloc&) {
+        if (blank_) {
+            VariantResult result = blank_(variant);
+            result.status = VariantStatus::failed;
+            store(item, result);
+            const std::lock_guard lock(mutex_);
+            failed_variants_.push_back("variant " + std::to_string(variant) + " failed: out of memory; the next run tries it again");
+        } else {
+            fail();
+        }
+    } catch (...) {
+        fail();
     }
     something_finished_.notify_all();
 }

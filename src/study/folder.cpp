@@ -76,7 +76,7 @@ void remove_own_files(const StudyFolder& folder) {
 }
 
 void remove_temporary_files(const StudyFolder& folder) {
-    for (const char* name : {"", "shards", "checkpoints", "log", "tables", "report"}) {
+    for (const char* name : {"", "shards", "checkpoints", "weights", "log", "tables", "report"}) {
         const fs::path place = folder.root() / name;
         if (!fs::is_directory(place)) continue;
         for (const auto& entry : fs::directory_iterator(place)) {
@@ -113,6 +113,8 @@ void check_owner(const StudyFolder& folder, const TomlDocument& study, const std
 }  // namespace
 
 fs::path StudyFolder::shard(int64_t group) const { return root_ / "shards" / numbered("group-%06lld.h5", group); }
+
+fs::path StudyFolder::weights(int64_t variant) const { return root_ / "weights" / numbered("variant-%06lld.h5", variant); }
 
 fs::path StudyFolder::checkpoint(int64_t group) const { return root_ / "checkpoints" / numbered("group-%06lld.h5", group); }
 
@@ -181,7 +183,7 @@ void prepare_folder(const StudyFolder& folder, const TomlDocument& study, const 
     try {
         if (fresh) remove_own_files(folder);
         remove_temporary_files(folder);
-        for (const char* name : {"shards", "checkpoints", "log"}) fs::create_directories(folder.root() / name);
+        for (const char* name : {"shards", "checkpoints", "weights", "log"}) fs::create_directories(folder.root() / name);
     } catch (const fs::filesystem_error& error) {
         throw CannotCreate(error.path1().string() + ": " + error.code().message());
     }

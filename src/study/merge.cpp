@@ -4,12 +4,13 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "aelle/base/build_info.hpp"
 #include "aelle/base/error.hpp"
 #include "aelle/embed/spectra.hpp"
 #include "aelle/io/format.hpp"
+#include "aelle/lyapunov/kinds.hpp"
+#include "scales.hpp"
 
 namespace aelle::study {
 namespace {
@@ -20,8 +21,8 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 struct Columns {
     std::vector<std::string> cell, status;
     std::vector<int64_t> variant, hidden, seed, diverged_epoch, dimension;
-    std::vector<double> init, loss_final, loss_best, loss, accuracy, loss_every_epoch, exponents, spectrum;
-    std::vector<uint8_t> reliable;
+    std::vector<double> init, loss_final, loss_best, loss, accuracy, loss_every_epoch, spectrum;
+    std::vector<KindSpectra> spectra;  // (V, E, largest) of each kind
 };
 
 void append(std::vector<double>& to, const std::vector<double>& from) { to.insert(to.end(), from.begin(), from.end()); }
@@ -36,8 +37,10 @@ void append_padded(std::vector<T>& to, const std::vector<T>& from, int64_t spect
     }
 }
 
-void append_variant(Columns& columns, const Variant& variant, const VariantResult& result, int64_t dimension, int64_t largest,
-                    int64_t spectra) {
+/// `largest`: the largest number of exponents of each kind.
+void append_variant(Columns& columns, const Variant& variant, const VariantResult& result, const StudyTask& task,
+                    const std::vector<int64_t>& largest, int64_t spectra) {
+    const int64_t dimension = task.exponent_count(variant);
     columns.variant.push_back(variant.id);
     columns.cell.push_back(variant.cell);
     columns.hidden.push_back(variant.hidden);
@@ -51,11 +54,14 @@ void append_variant(Columns& columns, const Variant& variant, const VariantResul
     append(columns.loss, result.loss);
     append(columns.accuracy, result.accuracy);
     append(columns.loss_every_epoch, result.loss_every_epoch);
-    append_padded(columns.exponents, result.exponents, spectra, largest, nan);
-    append_padded(columns.reliable, result.reliable, spectra, largest, uint8_t{0});
+    columns.spectra.resize(largest.size());
+    for (std::size_t kind = 0; kind < largest.size(); ++kind) {
+        append_padded(columns.spectra[kind].exponents, result.spectra[kind].exponents, spectra, largest[kind], nan);
+        append_padded(columns.spectra[kind].reliable, result.spectra[kind].reliable, spectra, largest[kind], uint8_t{0});
+    }
     for (int64_t e = 0; e < spectra; ++e) {
-        const std::span<const double> exponents(result.exponents.data() + e * dimension, static_cast<std::size_t>(dimension));
-        append(columns.spectrum, embed::interpolate_linear(exponents, largest));
+        const std::span<const double> exponents(result.spectra[0].exponents.data() + e * dimension, static_cast<std::size_t>(dimension));
+        append(columns.spectrum, embed::interpolate_linear(exponents, largest[0]));
     }
 }
 
@@ -70,31 +76,6 @@ std::vector<std::size_t> example_variants(const std::vector<double>& loss) {
     return {order.front(), order[(order.size() - 1) / 2], order.back()};
 }
 
-struct Examples {
-    std::vector<int64_t> variant;
-    std::vector<double> loss, target, output;
-};
-
-void write_examples(io::H5Writer& file, const Examples& examples, int64_t samples, double time_step) {
-    const auto count = static_cast<int64_t>(examples.variant.size());
-    if (count == 0) return;
-    std::vector<double> time(static_cast<std::size_t>(samples));
-    for (std::size_t i = 0; i < time.size(); ++i) time[i] = static_cast<double>(i) * time_step;
-    file.write("example/variant", examples.variant, {count});
-    file.make_scale("example/variant", "variant");
-    file.write("example/time", time, {samples});
-    file.make_scale("example/time", "time");
-    file.attribute("example/time", "units", std::string("time constants"));
-    file.write("example/loss", examples.loss, {count});
-    file.attach_scale("example/loss", 0, "example/variant");
-    for (const auto& [name, values] : {std::pair{"example/target", &examples.target}, std::pair{"example/output", &examples.output}}) {
-        file.write(name, *values, {count, samples});
-        file.attach_scale(name, 0, "example/variant");  // readers of netCDF want all dimensions labelled, or none
-        file.attach_scale(name, 1, "example/time");
-    }
-    file.attribute("example", "order", std::string("best, median and worst final loss"));
-}
-
 void label(io::H5Writer& file, const std::string& name, const std::vector<std::string>& scales, const std::string& units,
            const std::string& long_name) {
     for (std::size_t axis = 0; axis < scales.size(); ++axis) file.attach_scale(name, static_cast<int>(axis), scales[axis]);
@@ -102,26 +83,68 @@ void label(io::H5Writer& file, const std::string& name, const std::vector<std::s
     file.attribute(name, "long_name", long_name);
 }
 
-void write_scale(io::H5Writer& file, const std::string& name, const std::vector<int64_t>& values, const std::string& long_name) {
-    file.write(name, values, {static_cast<int64_t>(values.size())});
-    file.make_scale(name, name);
-    file.attribute(name, "long_name", long_name);
+/// Results of the example variants.
+struct Examples {
+    std::vector<int64_t> variant;
+    std::vector<double> loss;
+    std::vector<VariantResult> results;
+};
+
+void write_examples(io::H5Writer& file, const Examples& examples, const StudyTask& task, const ResultShape& shape) {
+    const auto count = static_cast<int64_t>(examples.variant.size());
+    if (count == 0) return;
+    file.write("example/variant", examples.variant, {count});
+    file.make_scale("example/variant", "variant");
+    file.write("example/loss", examples.loss, {count});
+    file.attach_scale("example/loss", 0, "example/variant");
+    task.write_shared_examples(file);
+    for (std::size_t i = 0; i < shape.example.size(); ++i) {
+        const ExampleField& field = shape.example[i];
+        const std::string name = "example/" + field.name;
+        std::vector<double> values;
+        for (const VariantResult& result : examples.results) append(values, result.example[i]);
+        io::Dims dims{count};
+        dims.insert(dims.end(), field.dims.begin(), field.dims.end());
+        if (field.integer) file.write(name, std::vector<int64_t>(values.begin(), values.end()), dims);
+        else file.write(name, values, dims);
+        // Readers of netCDF want all dimensions labelled, or none.
+        std::vector<std::string> axes{"example/variant"};
+        for (const std::string& axis : field.axes) axes.push_back("example/" + axis);
+        label(file, name, axes, "", field.meaning);
+    }
+    file.attribute("example", "order", std::string("best, median and worst final loss"));
 }
 
-std::vector<int64_t> counting(int64_t count, int64_t first) {
-    std::vector<int64_t> values(static_cast<std::size_t>(count));
-    std::iota(values.begin(), values.end(), first);
-    return values;
+void write_spectra(io::H5Writer& file, const Columns& columns, const std::vector<std::string>& kinds, const std::vector<int64_t>& largest) {
+    const auto count = static_cast<int64_t>(columns.variant.size());
+    for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+        const std::string index = kind_dataset("exponent_index", kinds, kind), exponents = kind_dataset("exponents", kinds, kind),
+                          reliable = kind_dataset("reliable", kinds, kind);
+        const lyapunov::SpectrumKind& method = lyapunov::find_kind(kinds[kind]);
+        write_scale(file, index, counting(largest[kind]), method.as_published ? "column" : "position in the descending spectrum");
+        const io::Dims dims{count, static_cast<int64_t>(columns.spectra[kind].exponents.size()) / (count * largest[kind]), largest[kind]};
+        const std::vector<std::string> scales{"variant", "epoch", index};
+        file.write(exponents, columns.spectra[kind].exponents, dims);
+        label(file, exponents, scales, "nats per step",
+              method.as_published ? "Lyapunov exponents in the order of columns" : "Lyapunov exponents, descending");
+        file.attribute(exponents, "kind", kinds[kind]);
+        file.attribute(exponents, "meaning", std::string(method.meaning));
+        file.write(reliable, columns.spectra[kind].reliable, dims);
+        label(file, reliable, scales, "1", "1 where rounding cannot have spoiled the exponent");
+        if (kind > 0) continue;
+        file.write("spectrum", columns.spectrum, dims);
+        label(file, "spectrum", scales, "nats per step", "exponents interpolated to a common length");
+    }
 }
 
-void write_columns(io::H5Writer& file, const Columns& columns, const StudyConfig& config, const StudyTask& task, int64_t largest) {
+void write_columns(io::H5Writer& file, const Columns& columns, const StudyConfig& config, const StudyTask& task,
+                   const std::vector<int64_t>& largest) {
     const auto count = static_cast<int64_t>(columns.variant.size());
     const auto spectra = static_cast<int64_t>(config.spectrum.epochs.size());
     write_scale(file, "variant", columns.variant, "number of the variant in the study's order");
     write_scale(file, "epoch", config.spectrum.epochs, "training epochs before the spectrum");
     write_scale(file, "training_epoch", counting(config.epochs, 1), "training epoch");
-    write_scale(file, "exponent_index", counting(largest, 0), "position in the descending spectrum");
-    const std::vector<std::string> v{"variant"}, ve{"variant", "epoch"}, vek{"variant", "epoch", "exponent_index"};
+    const std::vector<std::string> v{"variant"}, ve{"variant", "epoch"};
 
     file.write_strings("cell", columns.cell, {count});
     label(file, "cell", v, "", "architecture");
@@ -146,11 +169,7 @@ void write_columns(io::H5Writer& file, const Columns& columns, const StudyConfig
     reals("loss", columns.loss, {count, spectra}, ve, "1", "validation loss: " + task.loss_name());
     reals("accuracy", columns.accuracy, {count, spectra}, ve, "1", "share of right answers");
     reals("loss_every_epoch", columns.loss_every_epoch, {count, config.epochs}, {"variant", "training_epoch"}, "1", "learning curve");
-    const io::Dims dims{count, spectra, largest};
-    reals("exponents", columns.exponents, dims, vek, "nats per step", "Lyapunov exponents, descending");
-    file.write("reliable", columns.reliable, dims);
-    label(file, "reliable", vek, "1", "1 where rounding cannot have spoiled the exponent");
-    reals("spectrum", columns.spectrum, dims, vek, "nats per step", "exponents interpolated to a common length");
+    write_spectra(file, columns, config.spectrum.kinds, largest);
 }
 
 void write_root(io::H5Writer& file, const TomlDocument& document, const StudyConfig& config, const StudyTask& task,
@@ -181,14 +200,16 @@ uint64_t seed_of(const io::H5Reader& file) {
 void merge_study(const StudyFolder& folder, const TomlDocument& document, const StudyConfig& config, const StudyTask& task,
                  const std::vector<Variant>& variants, const std::vector<Group>& groups, const ResultShape& shape,
                  const std::string& device_kind) {
-    int64_t largest = 0;
-    for (const Variant& variant : variants) largest = std::max(largest, task.exponent_count(variant));
+    std::vector<int64_t> largest(shape.kinds.size(), 0);
+    for (const Variant& variant : variants) {
+        for (std::size_t kind = 0; kind < largest.size(); ++kind) largest[kind] = std::max(largest[kind], task.exponent_count(variant, kind));
+    }
     Columns columns;
     for (const Group& group : groups) {
         const std::vector<VariantResult> results = read_shard(folder, group, shape);
         for (std::size_t i = 0; i < results.size(); ++i) {
             const Variant& variant = variants[static_cast<std::size_t>(group.variants[i])];
-            append_variant(columns, variant, results[i], task.exponent_count(variant), largest, shape.spectra);
+            append_variant(columns, variant, results[i], task, largest, shape.spectra);
         }
     }
     Examples examples;
@@ -197,16 +218,14 @@ void merge_study(const StudyFolder& folder, const TomlDocument& document, const 
             return std::binary_search(group.variants.begin(), group.variants.end(), static_cast<int64_t>(v));
         });
         const auto results = read_shard(folder, *owner, shape);
-        const VariantResult& result = results[v - static_cast<std::size_t>(owner->variants.front())];
         examples.variant.push_back(static_cast<int64_t>(v));
         examples.loss.push_back(columns.loss_final[v]);
-        append(examples.target, result.example_target);
-        append(examples.output, result.example_output);
+        examples.results.push_back(results[v - static_cast<std::size_t>(owner->variants.front())]);
     }
     io::H5Writer file;
     write_root(file, document, config, task, device_kind);
     write_columns(file, columns, config, task, largest);
-    write_examples(file, examples, shape.example_steps, task.example_time_step());
+    write_examples(file, examples, task, shape);
     file.commit(folder.study_file());
 }
 

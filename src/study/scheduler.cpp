@@ -112,10 +112,11 @@ public:
           shape_(shape),
           settings_(settings),
           on_warning_(on_warning),
-          executor_(settings.threads, std::move(factory)) {}
+          executor_(settings.threads, std::move(factory), settings.blank) {}
 
     void turn() {
         store_finished();
+        report_failures();
         report_trained();
         ask_for_work();
         save_checkpoints();
@@ -151,10 +152,12 @@ private:
         try {
             if (auto saved = read_checkpoint(folder_, group)) {
                 work = std::move(*saved);
-                comm_.send(0, resumed, std::count_if(work.slots.begin(), work.slots.end(), [](const Slot& slot) {
-                    return slot.state == SlotState::finished;
-                }));
+                report_resumed(work);
                 folder_.log(comm_.rank(), "resume group " + std::to_string(id) + " at " + shares(work));
+            } else if (auto stored = successes(group)) {
+                work = std::move(*stored);
+                report_resumed(work);
+                folder_.log(comm_.rank(), "try failed variants of group " + std::to_string(id) + " again");
             } else {
                 folder_.log(comm_.rank(), "start group " + std::to_string(id));
             }
@@ -164,8 +167,49 @@ private:
         executor_.submit(std::move(work));
     }
 
+    /// The group as its shard has it, failed variants waiting; nothing without a shard.
+    std::optional<GroupWork> successes(const Group& group) const {
+        if (!std::filesystem::exists(folder_.shard(group.id))) return std::nullopt;
+        GroupWork work{group, {}};
+        try {
+            for (const VariantResult& result : read_shard(folder_, group, shape_)) {
+                ArchiveWriter archive;
+                result.save(archive);
+                const bool failed = result.status == VariantStatus::failed;
+                work.slots.push_back(failed ? Slot{} : Slot{SlotState::finished, 1.0, archive.take()});
+            }
+        } catch (const DataError&) {
+            return std::nullopt;  // finished_groups has said so
+        }
+        return work;
+    }
+
+    void report_resumed(const GroupWork& work) {
+        comm_.send(0, resumed, std::count_if(work.slots.begin(), work.slots.end(), [](const Slot& slot) {
+            return slot.state == SlotState::finished;
+        }));
+    }
+
+    void report_failures() {
+        for (const std::string& text : executor_.take_failures()) {
+            folder_.log(comm_.rank(), text);
+            on_warning_(text);
+        }
+    }
+
+    void keep_results(const GroupWork& work) const {
+        if (!settings_.keep) return;
+        for (std::size_t i = 0; i < work.slots.size(); ++i) {
+            ArchiveReader archive(work.slots[i].snapshot);
+            VariantResult result;
+            result.load(archive);
+            settings_.keep(work.group.variants[i], result);
+        }
+    }
+
     void store_finished() {
         while (auto work = executor_.take_finished()) {
+            keep_results(*work);
             write_shard(folder_, *work, shape_);
             std::filesystem::remove(folder_.checkpoint(work->group.id));
             folder_.log(comm_.rank(), "finished group " + std::to_string(work->group.id));
@@ -261,8 +305,9 @@ std::vector<char> finished_groups(const StudyFolder& folder, const std::vector<G
     for (std::size_t i = 0; i < groups.size(); ++i) {
         if (!std::filesystem::exists(folder.shard(groups[i].id))) continue;
         try {
-            read_shard(folder, groups[i], shape);
-            have[i] = 1;
+            const auto results = read_shard(folder, groups[i], shape);
+            have[i] = std::none_of(results.begin(), results.end(),
+                                   [](const VariantResult& result) { return result.status == VariantStatus::failed; });
         } catch (const DataError& error) {
             on_warning(std::string(error.what()) + "; the group is trained again");
         }

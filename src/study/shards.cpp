@@ -1,6 +1,7 @@
 #include "aelle/study/shards.hpp"
 
 #include <filesystem>
+#include <type_traits>
 
 #include "aelle/base/error.hpp"
 #include "aelle/io/format.hpp"
@@ -27,29 +28,70 @@ void write_identity(io::H5Writer& file, const Group& group) {
     file.write("variant", group.variants, {static_cast<int64_t>(group.variants.size())});
 }
 
-/// One array per variant, end to end. All must have `length` values.
-template <class T>
-std::vector<T> stacked(const std::vector<VariantResult>& results, std::vector<T> VariantResult::* member, int64_t length) {
-    std::vector<T> all;
-    for (const VariantResult& result : results) {
-        require(static_cast<int64_t>((result.*member).size()) == length, "a variant's result has another shape than its study");
-        all.insert(all.end(), (result.*member).begin(), (result.*member).end());
+/// One array per variant, end to end; `member` finds it in a result. All must have `length` values.
+template <class Member>
+auto stacked(std::vector<VariantResult>& results, int64_t length, Member member) {
+    std::remove_reference_t<decltype(member(results.front()))> all;
+    for (VariantResult& result : results) {
+        const auto& values = member(result);
+        require(static_cast<int64_t>(values.size()) == length, "a variant's result has another shape than its study");
+        all.insert(all.end(), values.begin(), values.end());
     }
     return all;
 }
 
-template <class T>
-void unstack(const io::H5Reader& file, const std::string& name, const Dims& dims, std::vector<VariantResult>& results,
-             std::vector<T> VariantResult::* member) {
-    const std::vector<T> all = file.read<T>(name, dims);
+template <class Member>
+void unstack(const io::H5Reader& file, const std::string& name, const Dims& dims, std::vector<VariantResult>& results, Member member) {
+    using Values = std::remove_reference_t<decltype(member(results.front()))>;
+    const Values all = file.read<typename Values::value_type>(name, dims);
     const std::size_t length = all.size() / results.size();
     for (std::size_t i = 0; i < results.size(); ++i) {
         const auto first = all.begin() + static_cast<std::ptrdiff_t>(i * length);
-        (results[i].*member).assign(first, first + static_cast<std::ptrdiff_t>(length));
+        member(results[i]).assign(first, first + static_cast<std::ptrdiff_t>(length));
     }
 }
 
+/// Calls visit(name, dims of one variant, member) for every array of reals of a result but those of spectra.
+template <class Visit>
+void for_each_array(const ResultShape& shape, Visit visit) {
+    using Reals = std::vector<double>&;
+    visit("loss", Dims{shape.spectra}, [](VariantResult& result) -> Reals { return result.loss; });
+    visit("accuracy", Dims{shape.spectra}, [](VariantResult& result) -> Reals { return result.accuracy; });
+    visit("loss_every_epoch", Dims{shape.epochs}, [](VariantResult& result) -> Reals { return result.loss_every_epoch; });
+    for (std::size_t i = 0; i < shape.example.size(); ++i) {
+        visit("example_" + shape.example[i].name, shape.example[i].dims, [i](VariantResult& result) -> Reals { return result.example[i]; });
+    }
+}
+
+Dims with_front(int64_t count, const Dims& dims) {
+    Dims all{count};
+    all.insert(all.end(), dims.begin(), dims.end());
+    return all;
+}
+
+int64_t product(const Dims& dims) {
+    int64_t count = 1;
+    for (const int64_t extent : dims) count *= extent;
+    return count;
+}
+
+auto exponents_of(std::size_t kind) {
+    return [kind](VariantResult& result) -> std::vector<double>& { return result.spectra[kind].exponents; };
+}
+
+auto flags_of(std::size_t kind) {
+    return [kind](VariantResult& result) -> std::vector<uint8_t>& { return result.spectra[kind].reliable; };
+}
+
 }  // namespace
+
+ResultShape result_shape(const StudyConfig& config, const StudyTask& task) {
+    return {static_cast<int64_t>(config.spectrum.epochs.size()), config.epochs, config.spectrum.kinds, task.example_fields()};
+}
+
+std::string kind_dataset(const std::string& name, const std::vector<std::string>& kinds, std::size_t kind) {
+    return kind == 0 ? name : name + "_" + kinds[kind];
+}
 
 void write_shard(const StudyFolder& folder, const GroupWork& work, const ResultShape& shape) {
     const auto count = static_cast<int64_t>(work.slots.size());
@@ -65,22 +107,21 @@ void write_shard(const StudyFolder& folder, const GroupWork& work, const ResultS
         loss_final.push_back(results[i].loss_final);
         loss_best.push_back(results[i].loss_best);
     }
-    const int64_t exponents = static_cast<int64_t>(results.front().exponents.size()) / shape.spectra;
     io::H5Writer file;
     write_identity(file, work.group);
     file.write("status", status, {count});
     file.write("diverged_epoch", diverged_epoch, {count});
     file.write("loss_final", loss_final, {count});
     file.write("loss_best", loss_best, {count});
-    file.write("loss", stacked(results, &VariantResult::loss, shape.spectra), {count, shape.spectra});
-    file.write("accuracy", stacked(results, &VariantResult::accuracy, shape.spectra), {count, shape.spectra});
-    file.write("loss_every_epoch", stacked(results, &VariantResult::loss_every_epoch, shape.epochs), {count, shape.epochs});
-    const Dims spectra{count, shape.spectra, exponents};
-    file.write("exponents", stacked(results, &VariantResult::exponents, shape.spectra * exponents), spectra);
-    file.write("reliable", stacked(results, &VariantResult::reliable, shape.spectra * exponents), spectra);
-    const Dims examples{count, shape.example_steps};
-    file.write("example_target", stacked(results, &VariantResult::example_target, shape.example_steps), examples);
-    file.write("example_output", stacked(results, &VariantResult::example_output, shape.example_steps), examples);
+    for_each_array(shape, [&](const std::string& name, const Dims& dims, auto member) {
+        file.write(name, stacked(results, product(dims), member), with_front(count, dims));
+    });
+    for (std::size_t kind = 0; kind < shape.kinds.size(); ++kind) {
+        const auto values = static_cast<int64_t>(results.front().spectra.at(kind).exponents.size());
+        const Dims dims{count, shape.spectra, values / shape.spectra};
+        file.write(kind_dataset("exponents", shape.kinds, kind), stacked(results, values, exponents_of(kind)), dims);
+        file.write(kind_dataset("reliable", shape.kinds, kind), stacked(results, values, flags_of(kind)), dims);
+    }
     file.commit(folder.shard(work.group.id), io::Checksum::trailer);
 }
 
@@ -99,13 +140,17 @@ std::vector<VariantResult> read_shard(const StudyFolder& folder, const Group& gr
         results[i].loss_final = loss_final[i];
         results[i].loss_best = loss_best[i];
     }
-    unstack(file, "loss", {count, shape.spectra}, results, &VariantResult::loss);
-    unstack(file, "accuracy", {count, shape.spectra}, results, &VariantResult::accuracy);
-    unstack(file, "loss_every_epoch", {count, shape.epochs}, results, &VariantResult::loss_every_epoch);
-    unstack(file, "exponents", {count, shape.spectra, -1}, results, &VariantResult::exponents);
-    unstack(file, "reliable", {count, shape.spectra, -1}, results, &VariantResult::reliable);
-    unstack(file, "example_target", {count, shape.example_steps}, results, &VariantResult::example_target);
-    unstack(file, "example_output", {count, shape.example_steps}, results, &VariantResult::example_output);
+    for (VariantResult& result : results) {
+        result.spectra.resize(shape.kinds.size());
+        result.example.resize(shape.example.size());
+    }
+    for_each_array(shape, [&](const std::string& name, const Dims& dims, auto member) {
+        unstack(file, name, with_front(count, dims), results, member);
+    });
+    for (std::size_t kind = 0; kind < shape.kinds.size(); ++kind) {
+        unstack(file, kind_dataset("exponents", shape.kinds, kind), {count, shape.spectra, -1}, results, exponents_of(kind));
+        unstack(file, kind_dataset("reliable", shape.kinds, kind), {count, shape.spectra, -1}, results, flags_of(kind));
+    }
     return results;
 }
 

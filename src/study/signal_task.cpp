@@ -7,7 +7,7 @@
 
 #include "aelle/base/error.hpp"
 #include "aelle/cells/spec.hpp"
-#include "aelle/lyapunov/spectrum.hpp"
+#include "aelle/study/spectra.hpp"
 #include "aelle/tasks/signal.hpp"
 
 namespace aelle::study {
@@ -16,40 +16,28 @@ namespace {
 /// Steps between which a run can be stopped: about 10 ms at any size.
 int64_t slice_length(int64_t hidden) { return std::clamp<int64_t>(50'000'000 / (hidden * hidden), 1, 200); }
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-/// Closed loop and tangents of the trained network, from the trainer's state.
-struct SpectrumPhase {
-    std::unique_ptr<lyapunov::TangentSystem<double>> system;
-    std::unique_ptr<lyapunov::SpectrumRun<double>> run;
-};
-
 enum class Phase : int32_t { training, testing, spectrum, done };
 
 class SignalJob : public Job {
 public:
-    SignalJob(const Variant& variant, const SignalOptions& options, int64_t epochs, const SpectrumConfig& spectrum, int64_t exponents,
+    SignalJob(const Variant& variant, const SignalOptions& options, const StudyConfig& config, VariantResult blank,
               const backend::Backend& backend)
         : options_(options),
-          epochs_(epochs),
-          spectrum_(spectrum),
-          exponents_(exponents),
+          epochs_(config.epochs),
+          spectrum_(config.spectrum),
+          keep_weights_(config.keep_weights),
           hidden_(variant.hidden),
           backend_(backend),
           period_(target_period(variant, options)),
           trainer_(make_trainer(variant)),
+          result_(std::move(blank)),
           slice_steps_(slice_length(variant.hidden)),
           output_(static_cast<std::size_t>(slice_steps_)),
           all_steps_(count_steps()) {
-        const auto spectra = spectrum.epochs.size();
-        result_.loss.assign(spectra, nan);
-        result_.accuracy.assign(spectra, nan);
-        result_.loss_every_epoch.assign(static_cast<std::size_t>(epochs), nan);
-        result_.loss_final = result_.loss_best = nan;
-        result_.exponents.assign(spectra * static_cast<std::size_t>(exponents), nan);
-        result_.reliable.assign(spectra * static_cast<std::size_t>(exponents), 0);
-        result_.example_target = period_;
-        result_.example_output.assign(period_.size(), nan);
+        result_.example[0] = period_;
+        inputs_.sequences = {{}};  // one autonomous run
+        inputs_.steps = spectrum_steps();
+        inputs_.seed = config.seed;
         enter(spectrum_due() ? Phase::spectrum : Phase::training);
     }
 
@@ -74,7 +62,7 @@ public:
         result_.save(archive);
         trainer_.save(archive);
         if (phase_ == Phase::testing) test_->save(archive);
-        if (phase_ == Phase::spectrum) chain_.run->save(archive);
+        if (phase_ == Phase::spectrum) spectra_->save(archive);
     }
 
     void load(ArchiveReader& archive) override {
@@ -86,7 +74,7 @@ public:
         trainer_.load(archive);
         enter(phase);
         if (phase_ == Phase::testing) test_->load(archive);
-        if (phase_ == Phase::spectrum) chain_.run->load(archive);
+        if (phase_ == Phase::spectrum) spectra_->load(archive);
     }
 
     VariantResult result() const override { return result_; }
@@ -108,7 +96,7 @@ private:
     int64_t count_steps() const {
         const auto spectra = static_cast<int64_t>(spectrum_.epochs.size());
         const int64_t tests = options_.test_after == TestAfter::last ? 1 : options_.test_after == TestAfter::spectra ? spectra + 1 : epochs_;
-        return options_.steps_per_epoch * (epochs_ + tests * options_.test_epochs) + spectra * (spectrum_.warmup + spectrum_steps());
+        return options_.steps_per_epoch * (epochs_ + tests * options_.test_epochs) + spectra * SpectraRun::all_steps(spectrum_, 1, spectrum_steps());
     }
 
     int64_t spectrum_steps() const { return spectrum_.steps > 0 ? spectrum_.steps : options_.steps_per_epoch; }
@@ -125,7 +113,7 @@ private:
     void enter(Phase phase) {
         phase_ = phase;
         test_.reset();
-        chain_ = {};
+        spectra_.reset();
         if (phase == Phase::testing) test_.emplace(trainer_.start_test());
         if (phase == Phase::spectrum) start_spectrum();
     }
@@ -135,11 +123,17 @@ private:
         const int64_t steps = std::min(slice_steps_, epoch_end - trainer_.steps_done());
         trainer_.train(steps, {output_.data(), static_cast<std::size_t>(steps)});
         steps_ += steps;
-        if (!trainer_.finite()) return diverge();
+        if (!trainer_.finite()) return diverge(epoch_ + 1);
         if (trainer_.steps_done() < epoch_end) return;
         result_.loss_every_epoch[static_cast<std::size_t>(epoch_)] = trainer_.training_error();
         ++epoch_;
-        enter(test_due() ? Phase::testing : spectrum_due() ? Phase::spectrum : next_training());
+        if (test_due()) return enter(Phase::testing);
+        measured();
+    }
+
+    void measured() {
+        if (spectrum_due()) return enter(Phase::spectrum);
+        go_on();
     }
 
     void test_slice() {
@@ -151,16 +145,16 @@ private:
         const int64_t example_start = all - options_.steps_per_epoch;
         for (int64_t i = 0; i < steps && epoch_ == epochs_; ++i) {
             if (first + i >= example_start) {
-                result_.example_output[static_cast<std::size_t>(first + i - example_start)] = output_[static_cast<std::size_t>(i)];
+                result_.example[1][static_cast<std::size_t>(first + i - example_start)] = output_[static_cast<std::size_t>(i)];
             }
         }
         if (test_->steps_done() < all) return;
         const double error = test_->error();
-        if (!std::isfinite(error)) return diverge();
+        if (!std::isfinite(error)) return diverge(epoch_);
         if (spectrum_due()) result_.loss[next_spectrum_] = error;
         if (epoch_ == epochs_) result_.loss_final = error;
         result_.loss_best = std::isnan(result_.loss_best) ? error : std::min(result_.loss_best, error);
-        enter(spectrum_due() ? Phase::spectrum : next_training());
+        measured();
     }
 
     void start_spectrum() {
@@ -168,55 +162,58 @@ private:
         const cells::Shape shape{hidden_, 0};
         cells::Parameters parameters = trainer_.parameters();
         cells::complete(cell, shape, parameters);
-        auto network = backend_.network(cell, shape, parameters, backend::TangentSpace::full);
-        chain_.system = lyapunov::network_system<double>(std::move(network), {}, trainer_.state());
-        lyapunov::SpectrumOptions options;
-        options.exponents = exponents_;
-        options.steps = spectrum_steps();
-        options.warmup = spectrum_.warmup;
-        options.interval = spectrum_.interval;
-        options.qr = spectrum_.qr;
-        options.random_start = spectrum_.random_start;
-        chain_.run = std::make_unique<lyapunov::SpectrumRun<double>>(backend_, *chain_.system, options);
+        inputs_.initial_state = trainer_.state();
+        spectra_ = std::make_unique<SpectraRun>(backend_, spectrum_, cell, shape, std::move(parameters), inputs_);
     }
 
     void spectrum_slice() {
-        const int64_t before = chain_.run->steps_done();
-        chain_.run->advance();
-        steps_ += chain_.run->steps_done() - before;
-        if (!chain_.run->done()) return;
-        const lyapunov::Spectrum spectrum = chain_.run->result();
-        const auto offset = static_cast<std::ptrdiff_t>(next_spectrum_ * static_cast<std::size_t>(exponents_));
-        std::copy(spectrum.exponents.begin(), spectrum.exponents.end(), result_.exponents.begin() + offset);
-        std::copy(spectrum.reliable.begin(), spectrum.reliable.end(), result_.reliable.begin() + offset);
+        const int64_t before = spectra_->steps_done();
+        spectra_->advance();
+        steps_ += spectra_->steps_done() - before;
+        if (!spectra_->done()) return;
+        spectra_->store(result_.spectra, next_spectrum_);
         ++next_spectrum_;
-        enter(next_training());
+        go_on();
     }
 
-    Phase next_training() const { return epoch_ == epochs_ ? Phase::done : Phase::training; }
+    void go_on() {
+        if (epoch_ == epochs_) return finish();
+        enter(Phase::training);
+    }
 
     /// Divergence is a result: what was measured before stays, the rest is NaN.
-    void diverge() {
+    void diverge(int64_t epoch) {
         result_.status = VariantStatus::diverged;
-        result_.diverged_epoch = epoch_;
-        result_.loss_final = nan;
+        result_.diverged_epoch = epoch;
+        result_.loss_final = std::numeric_limits<double>::quiet_NaN();
+        finish();
+    }
+
+    void finish() {
+        if (keep_weights_) {
+            const cells::Parameters parameters = trainer_.parameters();
+            result_.weights.insert(parameters.tensors.begin(), parameters.tensors.end());
+            result_.weights["x"] = trainer_.state();
+            result_.weights["z"] = {trainer_.output()};
+        }
         enter(Phase::done);
     }
 
     SignalOptions options_;
     int64_t epochs_;
     SpectrumConfig spectrum_;
-    int64_t exponents_;
+    bool keep_weights_;
     int64_t hidden_;
     const backend::Backend& backend_;
     std::vector<double> period_;
     learn::ForceTrainer trainer_;
+    VariantResult result_;
     std::optional<learn::ForceTrainer::Test> test_;
-    SpectrumPhase chain_;
+    SpectrumInputs inputs_;
+    std::unique_ptr<SpectraRun> spectra_;
     Phase phase_ = Phase::training;
     int64_t epoch_ = 0;              // training epochs finished
     std::size_t next_spectrum_ = 0;  // index into spectrum epochs
-    VariantResult result_;
     int64_t slice_steps_;
     std::vector<double> output_;
     int64_t steps_ = 0;      // of all phases, done
@@ -225,7 +222,7 @@ private:
 
 }  // namespace
 
-SignalTask::SignalTask(TomlTable& root, const StudyConfig& config) : epochs_(config.epochs), spectrum_(config.spectrum) {
+SignalTask::SignalTask(TomlTable& root, const StudyConfig& config) : StudyTask(config) {
     TomlTable signal = root.table("signal");
     options_.random_target = signal.choice("target", "random_4sine", {"random_4sine", "fixed"}) == "random_4sine";
     options_.steps_per_epoch = signal.integer("steps_per_epoch", 1200, 10, 10'000'000);
@@ -244,24 +241,21 @@ SignalTask::SignalTask(TomlTable& root, const StudyConfig& config) : epochs_(con
     }
 }
 
-int64_t SignalTask::exponent_count(const Variant& variant) const {
-    return spectrum_.exponents > 0 ? spectrum_.exponents : variant.hidden;
-}
-
 double SignalTask::work(const Variant& variant) const {
+    const SpectrumConfig& spectrum = config_.spectrum;
     const auto n = static_cast<double>(variant.hidden);
     const auto k = static_cast<double>(exponent_count(variant));
-    const auto period = static_cast<double>(options_.steps_per_epoch);
+    const auto period = static_cast<double>(options_.steps_per_epoch), epochs = static_cast<double>(config_.epochs);
     const double product = 2.0 * options_.force.density * n * n;
-    const double updates = static_cast<double>(epochs_) * period / static_cast<double>(options_.force.learn_every);
+    const double updates = epochs * period / static_cast<double>(options_.force.learn_every);
     const auto tests = options_.test_after == TestAfter::last      ? 1.0
-                       : options_.test_after == TestAfter::spectra ? static_cast<double>(spectrum_.epochs.size())
-                                                                   : static_cast<double>(epochs_);
-    const double steps = period * (static_cast<double>(epochs_) + tests * static_cast<double>(options_.test_epochs));
-    const double spectrum_steps = spectrum_.steps > 0 ? static_cast<double>(spectrum_.steps) : period;
-    const double factorisation = 4.0 * n * k * k / static_cast<double>(std::max<int64_t>(1, spectrum_.interval));
+                       : options_.test_after == TestAfter::spectra ? static_cast<double>(spectrum.epochs.size())
+                                                                   : epochs;
+    const double steps = period * (epochs + tests * static_cast<double>(options_.test_epochs));
+    const double spectrum_steps = spectrum.steps > 0 ? static_cast<double>(spectrum.steps) : period;
+    const double factorisation = 4.0 * n * k * k / static_cast<double>(std::max<int64_t>(1, spectrum.interval));
     return steps * product + updates * 3.0 * n * n +
-           static_cast<double>(spectrum_.epochs.size()) * spectrum_steps * (k * product + factorisation);
+           static_cast<double>(spectrum.epochs.size() * spectrum.kinds.size()) * spectrum_steps * (k * product + factorisation);
 }
 
 double SignalTask::memory(const Variant& variant) const {
@@ -269,8 +263,27 @@ double SignalTask::memory(const Variant& variant) const {
     return 8.0 * (3.0 * n * n + 4.0 * n * static_cast<double>(exponent_count(variant)));
 }
 
+cells::Parameters SignalTask::scalars(const Variant&) const {
+    cells::Parameters parameters;
+    parameters.scalars["dt"] = options_.force.dt;
+    return parameters;
+}
+
+std::vector<ExampleField> SignalTask::example_fields() const {
+    return {{"target", {options_.steps_per_epoch}, {"time"}, "signal to produce"},
+            {"output", {options_.steps_per_epoch}, {"time"}, "closed loop with trained weights, in the last test period"}};
+}
+
+void SignalTask::write_shared_examples(io::H5Writer& file) const {
+    std::vector<double> time(static_cast<std::size_t>(options_.steps_per_epoch));
+    for (std::size_t i = 0; i < time.size(); ++i) time[i] = static_cast<double>(i) * options_.force.dt;
+    file.write("example/time", time, {options_.steps_per_epoch});
+    file.make_scale("example/time", "time");
+    file.attribute("example/time", "units", std::string("time constants"));
+}
+
 std::unique_ptr<Job> SignalTask::job(const Variant& variant, const backend::Backend& backend) const {
-    return std::make_unique<SignalJob>(variant, options_, epochs_, spectrum_, exponent_count(variant), backend);
+    return std::make_unique<SignalJob>(variant, options_, config_, blank_result(variant), backend);
 }
 
 }  // namespace aelle::study

@@ -255,6 +255,9 @@ TomlTable::TomlTable(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 TomlTable TomlTable::table(const std::string& key) {
     const toml::node* node = impl_->find(key);
+    for (const auto& known : impl_->children) {  // several readers may share a table: each adds to its known keys
+        if (known->name == impl_->full(key)) return TomlTable(known);
+    }
     auto child = std::make_shared<Impl>();
     child->document = impl_->document;
     child->name = impl_->full(key);

@@ -1,8 +1,23 @@
 #include "aelle/study/variants.hpp"
 
+#include <cmath>
+
 #include "aelle/base/random.hpp"
 
 namespace aelle::study {
+namespace {
+
+/// The varied parameter of the `index`-th variant of its cell and size.
+double init_value(const StudyConfig& config, int64_t index, RandomStream& stream) {
+    switch (config.init_distribution) {
+        case InitDistribution::in_turn: break;
+        case InitDistribution::uniform: return stream.uniform(config.init_low, config.init_high);
+        case InitDistribution::log_uniform: return std::exp(stream.uniform(std::log(config.init_low), std::log(config.init_high)));
+    }
+    return config.init_values[static_cast<std::size_t>(index) % config.init_values.size()];
+}
+
+}  // namespace
 
 std::vector<Variant> sample_variants(const StudyConfig& config) {
     std::vector<Variant> variants;
@@ -13,8 +28,7 @@ std::vector<Variant> sample_variants(const StudyConfig& config) {
                 RandomStream stream(config.seed, static_cast<uint64_t>(id), Purpose::sampling);
                 const uint64_t high = stream.bits() >> 1;  // HDF5 and TOML know signed 64-bit integers only
                 const uint64_t seed = high << 32 | stream.bits();
-                const double init = config.init_values[static_cast<std::size_t>(i) % config.init_values.size()];
-                variants.push_back({id, cell, hidden, init, seed});
+                variants.push_back({id, cell, hidden, init_value(config, i, stream), seed});
             }
         }
     }

@@ -4,7 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
-#include <mutex>
+#include <map>
+#include <new>
 #include <numeric>
 #include <omp.h>
 #include <thread>
@@ -43,9 +44,8 @@ public:
         result.accuracy = {0.0};
         result.loss_every_epoch = {sum_};
         result.loss_final = result.loss_best = sum_;
-        result.exponents = {sum_, -sum_};
-        result.reliable = {1, 0};
-        result.example_target = result.example_output = {sum_};
+        result.spectra = {{{sum_, -sum_}, {1, 0}}, {{2 * sum_}, {1}}};
+        result.example = {{sum_, 0.5}};
         return result;
     }
 
@@ -81,15 +81,17 @@ protected:
                 double expected = 0;
                 for (int64_t k = 1; k <= slices_; ++k) expected += static_cast<double>(group.variants[i] + 1) / static_cast<double>(k);
                 EXPECT_EQ(results[i].loss_final, expected);
-                EXPECT_EQ(results[i].exponents, (std::vector<double>{expected, -expected}));
-                EXPECT_EQ(results[i].reliable, (std::vector<uint8_t>{1, 0}));
+                EXPECT_EQ(results[i].spectra.at(0).exponents, (std::vector<double>{expected, -expected}));
+                EXPECT_EQ(results[i].spectra.at(0).reliable, (std::vector<uint8_t>{1, 0}));
+                EXPECT_EQ(results[i].spectra.at(1).exponents, (std::vector<double>{2 * expected}));
+                EXPECT_EQ(results[i].example.at(0), (std::vector<double>{expected, 0.5}));
             }
         }
     }
 
     fs::path root_;
     std::vector<Group> groups_;
-    ResultShape shape_{1, 1, 1};
+    ResultShape shape_{1, 1, {"full", "hidden"}, {{"drawn", {1, 2}, {"a", "b"}, ""}}};
     int64_t slices_ = 20;
     std::atomic<int64_t> advances_{0};
     Progress last_;
@@ -197,6 +199,37 @@ TEST_F(Scheduling, AJobsErrorEndsTheRunWithThatError) {
     EXPECT_THROW(run_groups(*comm, StudyFolder(root_), groups_, shape_, failing, {2, 60.0, Deadline(std::nullopt)},
                             [](const Progress&) {}, [](const std::string&) {}),
                  DataError);
+}
+
+// Memory is the machine's: the others go on, the result says so, and the next run tries again.
+TEST_F(Scheduling, AVariantOutOfMemoryFailsAloneAndIsTriedAgain) {
+    const auto comm = start_comm();
+    bool enough = false;
+    const auto factory = [&](int64_t variant) -> std::unique_ptr<Job> {
+        if (variant == 4 && !enough) throw std::bad_alloc();
+        return std::make_unique<CountingJob>(variant, slices_, advances_);
+    };
+    SchedulerSettings settings{2, 60.0, Deadline(std::nullopt)};
+    settings.blank = [&](int64_t variant) { return CountingJob(variant, 1, advances_).result(); };
+    std::map<int64_t, int> kept;
+    settings.keep = [&](int64_t variant, const VariantResult&) { ++kept[variant]; };
+    const auto warn = [&](const std::string& text) { warnings_.push_back(text); };
+    EXPECT_TRUE(run_groups(*comm, StudyFolder(root_), groups_, shape_, factory, settings, [](const Progress&) {}, warn));
+    ASSERT_EQ(warnings_.size(), 1u);
+    EXPECT_NE(warnings_[0].find("variant 4 failed: out of memory"), std::string::npos);
+    const auto results = read_shard(StudyFolder(root_), groups_[1], shape_);
+    EXPECT_EQ(results[1].status, VariantStatus::failed);
+    EXPECT_EQ(results[0].status, VariantStatus::ok);
+    EXPECT_EQ(kept.size(), 12u);
+    EXPECT_EQ(advances_, 11 * slices_);
+
+    enough = true;
+    Progress last;
+    EXPECT_TRUE(run_groups(*comm, StudyFolder(root_), groups_, shape_, factory, settings, [&](const Progress& p) { last = p; }, warn));
+    EXPECT_EQ(advances_, 12 * slices_);
+    EXPECT_EQ(last.variants_finished, 12);
+    EXPECT_EQ(last.variants_finished_now, 1);
+    expect_all_results();
 }
 
 TEST_F(Scheduling, ProgressSurvivesItsFile) {

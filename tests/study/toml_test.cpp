@@ -64,7 +64,7 @@ TEST(StudyFile, ErrorsNamePlaceKeyFoundAndExpected) {
     EXPECT_EQ(message_of([] { read("[study\n"); }).rfind("file.toml:1:", 0), 0u);
     EXPECT_EQ(message_of([] { read("study = 3\n"); }), "file.toml:1:9: study: found a value, expected a table [study]");
     EXPECT_EQ(message_of([] { read("[study]\nname = \"t\"\n"); }),
-              "file.toml:1:1: study.task: missing, expected one of: signal");
+              "file.toml:1:1: study.task: missing, expected one of: signal, smnist, charrnn");
 }
 
 TEST(StudyFile, UnknownKeysNameTheNearestKnownOne) {
@@ -84,7 +84,7 @@ TEST(StudyFile, RefusesValuesOutOfRange) {
     EXPECT_NE(message_with({"variants.hidden=[]"}).find("empty list"), std::string::npos);
     EXPECT_NE(message_with({"variants.init_values=[nan]"}).find("variants.init_values: found nan"), std::string::npos);
     EXPECT_NE(message_with({"variants.init_values=[inf]"}).find("found inf"), std::string::npos);
-    EXPECT_NE(message_with({"variants.cells=[\"lstn\"]"}).find("expected a list of some of: rank1"), std::string::npos);
+    EXPECT_NE(message_with({"variants.cells=[\"lstn\"]"}).find("expected a list of some of: rnn, lstm"), std::string::npos);
     EXPECT_NE(message_with({"spectrum.epochs=[2, 0]"}).find("ascending"), std::string::npos);
     EXPECT_NE(message_with({"spectrum.epochs=[1, 1]"}).find("ascending"), std::string::npos);
     EXPECT_NE(message_with({"spectrum.epochs=[3]"}).find("found 3, expected a list of integers from 0 to 2"), std::string::npos);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -37,9 +38,13 @@ struct GroupWork {
 /// Makes the job of a variant by its id.
 using JobFactory = std::function<std::unique_ptr<Job>(int64_t variant)>;
 
+/// The result of a variant whose work did not fit into memory.
+using BlankResult = std::function<VariantResult(int64_t variant)>;
+
 class Executor {
 public:
-    Executor(int threads, JobFactory factory);
+    /// A variant that runs out of memory becomes `failed` with its blank result, and the others go on; without `blank` it ends the run.
+    Executor(int threads, JobFactory factory, BlankResult blank = nullptr);
     ~Executor();  ///< stops and joins
 
     void submit(GroupWork work);
@@ -51,6 +56,8 @@ public:
 
     /// The next group all of whose slots are finished, or nothing. Rethrows what a job threw.
     std::optional<GroupWork> take_finished();
+    /// What became of variants that failed since the last call, in words.
+    std::vector<std::string> take_failures();
     /// Sleeps until something finishes or `milliseconds` pass.
     void wait(int milliseconds);
 
@@ -75,14 +82,18 @@ private:
     };
     void run(const Item& item, std::atomic<int64_t>& answered);
     void snapshot(const Item& item, const Job& job);
+    void work_on(const Item& item, std::atomic<int64_t>& answered);
+    void store(const Item& item, const VariantResult& result);
 
     JobFactory factory_;
+    BlankResult blank_;
     mutable std::mutex mutex_;
     std::condition_variable work_arrived_;
     std::condition_variable something_finished_;
     std::deque<Item> queue_;
     std::vector<std::shared_ptr<Flight>> flights_;
     std::exception_ptr failure_;
+    std::vector<std::string> failed_variants_;
     std::atomic<bool> stopping_{false};
     std::atomic<int64_t> requested_{0};  // generation of snapshots asked for
     std::atomic<int64_t> variants_finished_{0};

@@ -4,6 +4,7 @@
 ///     study.toml      the study as run             shards/       one file per finished group
 ///     manifest.toml   format, device kind          checkpoints/  groups in flight
 ///     lock            held while a run works        log/          times, hosts, ranks: all that may differ between equal runs
+///     weights/        final weights of each variant, where the study keeps them
 ///     study.h5, analysis.h5, tables/, report/       results
 
 #include <cstdint>
@@ -29,6 +30,7 @@ public:
     std::filesystem::path progress() const { return root_ / "log" / "progress.toml"; }
     std::filesystem::path shard(int64_t group) const;
     std::filesystem::path checkpoint(int64_t group) const;
+    std::filesystem::path weights(int64_t variant) const;
 
     /// Appends a line with time and rank to log/rank-NNNN.log; a log that cannot be written is no reason to stop.
     void log(int rank, const std::string& line) const;

@@ -2,6 +2,7 @@
 /// One variant's work, from its seed to its result, in slices that can be stopped, saved and resumed with the same bits.
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -9,12 +10,19 @@
 
 namespace aelle::study {
 
+/// `failed`: the machine could not hold the variant's work (out of memory). Its results are NaN, and the next run of the study tries again.
 enum class VariantStatus : int32_t { ok = 0, diverged = 1, failed = 2 };
 
 /// "ok", "diverged", "failed".
 std::string to_string(VariantStatus status);
 
-/// What a finished variant leaves. E = number of spectrum epochs, K = exponents per spectrum; NaN where diverged or not measured.
+/// The spectra of one kind. K = exponents per spectrum; NaN and 0 where not measured.
+struct KindSpectra {
+    std::vector<double> exponents;  ///< (E, K)
+    std::vector<uint8_t> reliable;  ///< (E, K)
+};
+
+/// What a finished variant leaves. E = number of spectrum epochs; NaN where diverged or not measured.
 struct VariantResult {
     VariantStatus status = VariantStatus::ok;
     int64_t diverged_epoch = -1;           ///< training epoch in which it diverged, -1 otherwise
@@ -23,10 +31,9 @@ struct VariantResult {
     std::vector<double> loss_every_epoch;  ///< (epochs)
     double loss_final = 0.0;
     double loss_best = 0.0;
-    std::vector<double> exponents;         ///< (E, K)
-    std::vector<uint8_t> reliable;         ///< (E, K)
-    std::vector<double> example_target;    ///< (S) to draw
-    std::vector<double> example_output;    ///< (S)
+    std::vector<KindSpectra> spectra;          ///< one entry a kind, in the study's order
+    std::vector<std::vector<double>> example;  ///< one array a StudyTask::example_fields(), row-major
+    std::map<std::string, std::vector<double>, std::less<>> weights;  ///< final tensors by name, where they are kept; not in shards
 
     void save(ArchiveWriter& archive) const;
     void load(ArchiveReader& archive);
@@ -37,7 +44,7 @@ class Job {
 public:
     virtual ~Job() = default;
     virtual bool done() const = 0;
-    /// One slice, well below a second: between slices a run can be stopped.
+    /// One slice, well below a second where one parameter update or QR is: between slices a run can be stopped.
     virtual void advance() = 0;
     /// Work done so far as a share of the whole, 0 to 1, never decreasing.
     virtual double progress() const = 0;

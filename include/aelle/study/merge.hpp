@@ -1,10 +1,11 @@
 #pragma once
 /// study.h5: all shards of a study in one labelled file, and reading it back.
 ///
-/// Layout (V variants, E spectrum epochs, K exponents, L common length, S example samples): datasets `variant`, `cell`, `hidden`, `init`, `seed`,
+/// Layout (V variants, E spectrum epochs, K exponents, L common length): datasets `variant`, `cell`, `hidden`, `init`, `seed`,
 /// `status`, `diverged_epoch`, `loss_final`, `loss_best`, `dimension` (V); `epoch` (E); `training_epoch` (epochs); `loss`, `accuracy` (V, E);
-/// `loss_every_epoch` (V, epochs); `exponents`, `reliable` (V, E, K), NaN beyond `dimension`; `spectrum` (V, E, L);
-/// group `example` with `variant`, `loss` (3), `time` (S), `target`, `output` (3, S) for the best, median and worst variant.
+/// `loss_every_epoch` (V, epochs); `exponents`, `reliable` (V, E, K), NaN beyond `dimension`, of the first kind of spectrum;
+/// `exponents_KIND`, `reliable_KIND` of the others; `spectrum` (V, E, L); group `example` for the best, median and worst variant: `variant`, `loss`
+/// (3), the fields of StudyTask::example_fields() (3, ...) and what the variants share.
 /// Root attributes: study (TOML text), name, task, seed, version, format_version, cells, device, init_name, loss_name.
 
 #include <string>

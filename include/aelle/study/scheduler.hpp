@@ -34,9 +34,12 @@ struct SchedulerSettings {
     int threads = 1;
     double checkpoint_seconds = 60.0;
     Deadline deadline{std::nullopt};
+    BlankResult blank = nullptr;  ///< as in Executor
+    /// Called with every result before its group's shard is written, at the rank that has it; keeps what shards do not hold.
+    std::function<void(int64_t variant, const VariantResult& result)> keep = nullptr;
 };
 
-/// Trains all groups that have no shard yet. Collective: all ranks call it with the same groups. Returns false when stopped on request, then
+/// Trains all groups that have no shard yet, and again the failed variants of those that have one. Collective: all ranks call it with the same groups. Returns false when stopped on request, then
 /// with everything in hand saved. `on_progress` is called at rank 0 several times a second; `on_warning` anywhere, for a damaged shard or
 /// checkpoint whose work is done again.
 bool run_groups(Comm& comm, const StudyFolder& folder, const std::vector<Group>& groups, const ResultShape& shape, JobFactory factory,

@@ -8,17 +8,24 @@
 #include "aelle/study/executor.hpp"
 #include "aelle/study/folder.hpp"
 #include "aelle/study/job.hpp"
+#include "aelle/study/task.hpp"
 
 namespace aelle::study {
 
-/// Sizes that every shard of a study shares. S = samples of the example signals.
+/// What every shard of a study shares.
 struct ResultShape {
-    int64_t spectra = 0;        ///< E
+    int64_t spectra = 0;                ///< E
     int64_t epochs = 0;
-    int64_t example_steps = 0;  ///< S
+    std::vector<std::string> kinds;     ///< of spectra
+    std::vector<ExampleField> example;
 };
 
-/// `results` in the order of `group.variants`; all slots of `work` must be finished.
+ResultShape result_shape(const StudyConfig& config, const StudyTask& task);
+
+/// "exponents" or "reliable" for the first kind, "exponents_KIND" for the others.
+std::string kind_dataset(const std::string& name, const std::vector<std::string>& kinds, std::size_t kind);
+
+/// Results in the order of `group.variants`; all slots of `work` must be finished. Weights are not stored.
 void write_shard(const StudyFolder& folder, const GroupWork& work, const ResultShape& shape);
 
 /// DataError when it is damaged or of another study or version; MissingInput when absent.

@@ -27,17 +27,19 @@ public:
 
     std::string init_name() const override { return "g"; }
     std::string loss_name() const override { return "mean absolute error"; }
-    int64_t exponent_count(const Variant& variant) const override;
+    void read_data(const std::filesystem::path&) override {}  // it needs none
+    cells::Shape shape(const Variant& variant) const override { return {variant.hidden, 0}; }
     double work(const Variant& variant) const override;
     double memory(const Variant& variant) const override;
-    int64_t example_steps() const override { return options_.steps_per_epoch; }
-    double example_time_step() const override { return options_.force.dt; }
+    std::vector<ExampleField> example_fields() const override;
+    void write_shared_examples(io::H5Writer& file) const override;
     std::unique_ptr<Job> job(const Variant& variant, const backend::Backend& backend) const override;
+
+protected:
+    cells::Parameters scalars(const Variant& variant) const override;
 
 private:
     SignalOptions options_;
-    int64_t epochs_;
-    SpectrumConfig spectrum_;
 };
 
 }  // namespace aelle::study

@@ -1,0 +1,157 @@
+#include "aelle/study/spectra.hpp"
+
+#include <algorithm>
+
+#include "aelle/lyapunov/kinds.hpp"
+#include "aelle/lyapunov/spectrum.hpp"
+
+namespace aelle::study {
+namespace {
+
+/// One chain in either precision.
+class Chain {
+public:
+    virtual ~Chain() = default;
+    virtual bool done() const = 0;
+    virtual int64_t steps_done() const = 0;
+    virtual void advance() = 0;
+    virtual lyapunov::Spectrum result() const = 0;
+    virtual void save(ArchiveWriter& archive) const = 0;
+    virtual void load(ArchiveReader& archive) = 0;
+};
+
+template <class T>
+class ChainOf final : public Chain {
+public:
+    ChainOf(const backend::Backend& backend, std::unique_ptr<backend::Network<T>> network, const std::vector<double>& inputs,
+            const std::vector<double>& state, const lyapunov::SpectrumOptions& options)
+        : system_(lyapunov::network_system<T>(std::move(network), {inputs.begin(), inputs.end()}, {state.begin(), state.end()})),
+          run_(backend, *system_, options) {}
+    bool done() const override { return run_.done(); }
+    int64_t steps_done() const override { return run_.steps_done(); }
+    void advance() override { run_.advance(); }
+    lyapunov::Spectrum result() const override { return run_.result(); }
+    void save(ArchiveWriter& archive) const override { run_.save(archive); }
+    void load(ArchiveReader& archive) override { run_.load(archive); }
+
+private:
+    std::unique_ptr<lyapunov::TangentSystem<T>> system_;
+    lyapunov::SpectrumRun<T> run_;
+};
+
+}  // namespace
+
+struct SpectraRun::Impl {
+    const backend::Backend& backend;
+    SpectrumConfig config;
+    const cells::CellSpec& cell;
+    cells::Shape shape;
+    cells::Parameters parameters;
+    const SpectrumInputs& inputs;
+    std::size_t kind = 0, sequence = 0;  ///< of the chain in work
+    int64_t steps = 0;                   ///< of finished chains
+    std::vector<KindSpectra> sums = {};  ///< (K) for each kind: sums of exponents, products of flags
+    std::unique_ptr<Chain> chain = {};
+
+    bool done() const { return kind == config.kinds.size(); }
+
+    void start_chain() {
+        chain.reset();
+        if (done()) return;
+        const auto& method = lyapunov::find_kind(config.kinds[kind]);
+        lyapunov::SpectrumOptions options;
+        options.exponents = config.exponents;
+        options.steps = inputs.steps;
+        options.warmup = config.warmup;
+        options.interval = config.interval;
+        options.qr = config.qr;
+        options.random_start = config.random_start;
+        options.seed = inputs.seed;
+        lyapunov::apply(method, cell, options);
+        const std::vector<double>& sequence_inputs = inputs.sequences[sequence];
+        if (config.single_precision) {
+            chain = std::make_unique<ChainOf<float>>(backend, backend.network_single(cell, shape, parameters, method.space), sequence_inputs,
+                                                     inputs.initial_state, options);
+        } else {
+            chain = std::make_unique<ChainOf<double>>(backend, backend.network(cell, shape, parameters, method.space), sequence_inputs,
+                                                      inputs.initial_state, options);
+        }
+    }
+
+    void add_result() {
+        const lyapunov::Spectrum spectrum = chain->result();
+        if (sequence == 0) {
+            sums.push_back({std::vector<double>(spectrum.exponents.size(), 0.0), std::vector<uint8_t>(spectrum.exponents.size(), 1)});
+        }
+        for (std::size_t k = 0; k < spectrum.exponents.size(); ++k) {
+            sums[kind].exponents[k] += spectrum.exponents[k];
+            sums[kind].reliable[k] &= spectrum.reliable[k];
+        }
+    }
+};
+
+SpectraRun::SpectraRun(const backend::Backend& backend, const SpectrumConfig& config, const cells::CellSpec& cell, const cells::Shape& shape,
+                       cells::Parameters parameters, const SpectrumInputs& inputs)
+    : impl_(new Impl{backend, config, cell, shape, std::move(parameters), inputs}) {
+    impl_->start_chain();
+}
+
+SpectraRun::~SpectraRun() = default;
+
+bool SpectraRun::done() const { return impl_->done(); }
+
+int64_t SpectraRun::steps_done() const { return impl_->steps + (impl_->chain ? impl_->chain->steps_done() : 0); }
+
+int64_t SpectraRun::all_steps(const SpectrumConfig& config, int64_t sequences, int64_t steps) {
+    return static_cast<int64_t>(config.kinds.size()) * sequences * (config.warmup + steps);
+}
+
+void SpectraRun::advance() {
+    impl_->chain->advance();
+    if (!impl_->chain->done()) return;
+    impl_->add_result();
+    impl_->steps += impl_->chain->steps_done();
+    if (++impl_->sequence == impl_->inputs.sequences.size()) {
+        impl_->sequence = 0;
+        ++impl_->kind;
+    }
+    impl_->start_chain();
+}
+
+void SpectraRun::store(std::vector<KindSpectra>& spectra, std::size_t epoch) const {
+    const auto count = static_cast<double>(impl_->inputs.sequences.size());
+    for (std::size_t i = 0; i < spectra.size(); ++i) {
+        const KindSpectra& sum = impl_->sums[i];
+        const auto at = static_cast<std::ptrdiff_t>(epoch * sum.exponents.size());
+        std::transform(sum.exponents.begin(), sum.exponents.end(), spectra[i].exponents.begin() + at,
+                       [count](double value) { return value / count; });
+        std::copy(sum.reliable.begin(), sum.reliable.end(), spectra[i].reliable.begin() + at);
+    }
+}
+
+void SpectraRun::save(ArchiveWriter& archive) const {
+    archive.value(static_cast<uint64_t>(impl_->kind));
+    archive.value(static_cast<uint64_t>(impl_->sequence));
+    archive.value(impl_->steps);
+    archive.value(static_cast<uint64_t>(impl_->sums.size()));
+    for (const KindSpectra& sum : impl_->sums) {
+        archive.array(sum.exponents);
+        archive.array(sum.reliable);
+    }
+    if (impl_->chain) impl_->chain->save(archive);
+}
+
+void SpectraRun::load(ArchiveReader& archive) {
+    impl_->kind = archive.value<uint64_t>();
+    impl_->sequence = archive.value<uint64_t>();
+    archive.value(impl_->steps);
+    impl_->sums.resize(archive.value<uint64_t>());
+    for (KindSpectra& sum : impl_->sums) {
+        archive.array(sum.exponents);
+        archive.array(sum.reliable);
+    }
+    impl_->start_chain();
+    if (impl_->chain) impl_->chain->load(archive);
+}
+
+}  // namespace aelle::study
