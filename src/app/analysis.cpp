@@ -40,6 +40,7 @@ embed::AnalysisInput analysis_input(const study::StudyData& data) {
     input.status = data.status;
     input.loss_final = data.loss_final;
     input.loss_best = data.loss_best;
+    input.loss = data.loss;
     input.dimension = data.dimension;
     input.largest_dimension = data.largest_dimension;
     input.exponents = data.exponents;
@@ -48,8 +49,9 @@ embed::AnalysisInput analysis_input(const study::StudyData& data) {
 
 /// This rank's repeats; at rank 0 all of them.
 std::vector<embed::RepeatResult> all_repeats(Session& session, const embed::AnalysisInput& input, const embed::AnalysisOptions& options) {
-    std::vector<ArchiveWriter> archives(static_cast<std::size_t>(options.repeats));
-    session.share(options.repeats, "repeats of the analysis", [&](int64_t repeat) {
+    const int64_t fits = options.repeats + static_cast<int64_t>(embed::held_out_cells(input, options).size());
+    std::vector<ArchiveWriter> archives(static_cast<std::size_t>(fits));
+    session.share(fits, "repeats of the analysis", [&](int64_t repeat) {
         embed::analyze_repeat(input, options, repeat).save(archives[static_cast<std::size_t>(repeat)]);
     });
     ArchiveWriter mine;
@@ -75,6 +77,10 @@ embed::AnalysisOptions read_analysis_options(study::TomlTable table, const embed
     options.repeats = table.integer("repeats", options.repeats, 1, 100'000);
     options.train_fraction = table.real("train_fraction", options.train_fraction, 0.01, 0.98);
     options.validation_fraction = table.real("validation_fraction", options.validation_fraction, 0.01, 0.98);
+    read_choice(table, "split", options.split);
+    options.leave_one_out = table.boolean("leave_one_out", options.leave_one_out);
+    options.spectrum = table.string("spectrum", options.spectrum);
+    read_choice(table, "log", options.log);
     options.length = table.integer("length", options.length, 0, 1'000'000);
     read_choice(table, "interpolation", options.interpolation);
     options.floor = table.real("floor", options.floor, -1e300, 0.0);
@@ -83,16 +89,20 @@ embed::AnalysisOptions read_analysis_options(study::TomlTable table, const embed
     options.standardise = table.boolean("standardise", options.standardise);
     read_choice(table, "loss", options.loss);
     if (table.has("threshold")) options.threshold = table.real("threshold", std::nullopt, -1e300, 1e300);
+    read_choice(table, "label", options.label);
+    options.architecture_control = table.boolean("architecture_control", options.architecture_control);
     read_choice(table, "target", options.target);
     options.loss_cap = table.real("loss_cap", options.loss_cap, 1e-300, 1e300);
     read_autoencoder(table, options.autoencoder);
     read_choice(table, "fit", options.fit);
     read_choice(table, "boundaries", options.boundaries);
     read_choice(table, "boundary_set", options.boundary_set);
+    read_choice(table, "boundary_rule", options.boundary_rule);
     read_choice(table, "baseline", options.baseline);
     read_choice(table, "regressand", options.regressand);
     options.ridge = table.real("ridge", options.ridge, 0.0, 1e12);
     options.regression_components = table.integer("regression_components", options.regression_components, 1, 1'000'000);
+    options.logistic_penalty = table.real("logistic_penalty", options.logistic_penalty, 1e-12, 1e12);
     if (table.has("init_centre")) options.init_centre = table.real("init_centre", std::nullopt, -1e300, 1e300);
     embed::check_options(options);
     return options;

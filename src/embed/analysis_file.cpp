@@ -91,10 +91,10 @@ void write_variants(io::H5Writer& file, const AnalysisInput& input, const Analys
 
 /// Values of all repeats, from (R)(C, inner) to (C, R, inner).
 template <class To, class Member>
-std::vector<To> by_classifier(const Analysis& analysis, const Sizes& n, int64_t inner, Member member) {
+std::vector<To> by_classifier(const std::vector<RepeatResult>& repeats, const Sizes& n, int64_t inner, Member member) {
     std::vector<To> values;
     for (int64_t c = 0; c < n.classifiers; ++c) {
-        for (const RepeatResult& repeat : analysis.repeats) {
+        for (const RepeatResult& repeat : repeats) {
             const auto& of_repeat = repeat.*member;
             require(static_cast<int64_t>(of_repeat.size()) == n.classifiers * inner, "a repeat has values of every classifier");
             values.insert(values.end(), of_repeat.begin() + c * inner, of_repeat.begin() + (c + 1) * inner);
@@ -107,17 +107,45 @@ void write_repeats(io::H5Writer& file, const Analysis& analysis, const Sizes& n)
     std::vector<int32_t> split;
     for (const RepeatResult& repeat : analysis.repeats) split.insert(split.end(), repeat.split.begin(), repeat.split.end());
     write(file, "split", split, {n.repeats, n.variants}, {"repeat", "variant"}, "1", "0 training, 1 validation, 2 test, -1 left out");
+    if (!analysis.repeats.front().spectrum_split.empty()) {
+        split.clear();
+        for (const RepeatResult& repeat : analysis.repeats) split.insert(split.end(), repeat.spectrum_split.begin(), repeat.spectrum_split.end());
+        write(file, "spectrum_split", split, {n.repeats, n.variants, n.epochs}, {"repeat", "variant", "epoch"}, "1",
+              "split by spectrum, which leaks: 0 training, 1 validation, 2 test, -1 left out");
+    }
     const io::Dims every{n.classifiers, n.repeats, n.variants, n.epochs}, boundaries{n.classifiers, n.repeats, n.epochs};
     const Scales crve{"classifier", "repeat", "variant", "epoch"}, cre{"classifier", "repeat", "epoch"};
     const int64_t spectra = n.variants * n.epochs;
-    write(file, "score", by_classifier<double>(analysis, n, spectra, &RepeatResult::score), every, crve, "1",
+    write(file, "score", by_classifier<double>(analysis.repeats, n, spectra, &RepeatResult::score), every, crve, "1",
           "number that the classifier decides on");
-    write(file, "positive", by_classifier<int32_t>(analysis, n, spectra, &RepeatResult::positive), every, crve, "1",
+    write(file, "positive", by_classifier<int32_t>(analysis.repeats, n, spectra, &RepeatResult::positive), every, crve, "1",
           "1 called good, 0 called bad, -1 left out");
-    write(file, "boundary", by_classifier<double>(analysis, n, n.epochs, &RepeatResult::boundary), boundaries, cre, "1",
+    write(file, "boundary", by_classifier<double>(analysis.repeats, n, n.epochs, &RepeatResult::boundary), boundaries, cre, "1",
           "boundary on the score; NaN where there is none");
-    write(file, "side", by_classifier<int32_t>(analysis, n, n.epochs, &RepeatResult::side), boundaries, cre, "1",
+    write(file, "side", by_classifier<int32_t>(analysis.repeats, n, n.epochs, &RepeatResult::side), boundaries, cre, "1",
           "1: good above the boundary, -1: good at or below it, 0: no boundary");
+}
+
+/// The two controls, as groups like the main datasets.
+void write_controls(io::H5Writer& file, const Analysis& analysis, const Sizes& n) {
+    const int64_t spectra = n.variants * n.epochs;
+    if (!analysis.control_label.empty()) {
+        write(file, "control/label", analysis.control_label, {n.variants}, {"variant"}, "1", "1 = loss below the median of the own architecture");
+        write(file, "control/positive", by_classifier<int32_t>(analysis.repeats, n, spectra, &RepeatResult::control_positive),
+              {n.classifiers, n.repeats, n.variants, n.epochs}, {"classifier", "repeat", "variant", "epoch"}, "1",
+              "1 called good, 0 called bad, -1 left out, for labels by architecture");
+    }
+    if (analysis.held_out.empty()) return;
+    const auto count = static_cast<int64_t>(analysis.held_out.size());
+    file.write_strings("held_out/cell", analysis.held_out, {count});
+    file.make_scale("held_out/cell", "architecture left out");
+    file.attribute("held_out/cell", "long_name", std::string("architecture left out of training and tested on"));
+    std::vector<int32_t> split;
+    for (const RepeatResult& result : analysis.held_out_results) split.insert(split.end(), result.split.begin(), result.split.end());
+    write(file, "held_out/split", split, {count, n.variants}, {"held_out/cell", "variant"}, "1", "0 training, 1 validation, 2 test, -1 left out");
+    write(file, "held_out/positive", by_classifier<int32_t>(analysis.held_out_results, n, spectra, &RepeatResult::positive),
+          {n.classifiers, count, n.variants, n.epochs}, {"classifier", "held_out/cell", "variant", "epoch"}, "1",
+          "1 called good, 0 called bad, -1 left out");
 }
 
 void write_pca(io::H5Writer& file, const std::string& group, const std::string& scale, const Pca& pca, const std::string& of) {
@@ -187,7 +215,7 @@ std::map<std::string, io::AttributeValue> option_attributes(const AnalysisOption
     set("validation_fraction", o.validation_fraction);
     set("split", name_of(o.split));
     flag("leave_one_out", o.leave_one_out);
-    set("spectrum", o.spectrum);
+    if (!o.spectrum.empty()) set("spectrum", o.spectrum);
     set("log", name_of(o.log));
     set("length", o.length);
     set("interpolation", name_of(o.interpolation));
@@ -256,6 +284,7 @@ void write_analysis(const std::filesystem::path& path, const AnalysisInput& inpu
     write_scales(file, input, analysis, n);
     write_variants(file, input, analysis, n);
     write_repeats(file, analysis, n);
+    write_controls(file, analysis, n);
     write_model(file, model, n);
     write_curves(file, model.autoencoder.curve);
     file.commit(path);
@@ -268,7 +297,7 @@ bool made_with(const std::filesystem::path& path, const AnalysisOptions& options
         for (const auto& [name, value] : expected) {
             if (file.attribute("/", name) != value) return false;
         }
-        for (const char* optional : {"analysis.threshold", "analysis.init_centre"}) {
+        for (const char* optional : {"analysis.threshold", "analysis.init_centre", "analysis.spectrum"}) {
             if (!expected.contains(optional) && file.attribute("/", optional)) return false;
         }
         return true;

@@ -157,6 +157,7 @@ Model read_model(const std::filesystem::path& path) {
     Model model;
     model.length = static_cast<int64_t>(file.number("/", "length"));
     model.interpolation = read_choice<Interpolation>(file, "/", "analysis.interpolation");
+    model.log = read_choice<LogBase>(file, "/", "analysis.log");
     model.floor = file.number("/", "analysis.floor");
     model.boundary_each_epoch = read_choice<BoundaryEpochs>(file, "/", "analysis.boundaries") == BoundaryEpochs::each;
     model.threshold = file.number("/", "threshold");
@@ -183,6 +184,7 @@ Placement apply(const Model& model, std::span<const std::vector<double>> spectra
     Matrix<double> common(model.length, static_cast<int64_t>(usable.size()));
     for (std::size_t j = 0; j < usable.size(); ++j) {
         std::vector<double> exponents = spectra[usable[j]];
+        to_unit(exponents, model.log);
         raise_to_floor(exponents, model.floor);
         const std::vector<double> samples = interpolate(exponents, model.length, model.interpolation);
         std::copy(samples.begin(), samples.end(), common.column(static_cast<int64_t>(j)));

@@ -72,10 +72,12 @@ void load(ArchiveReader& archive, TrainedAutoencoder& trained) {
 void RepeatResult::save(ArchiveWriter& archive) const {
     archive.value(repeat);
     archive.array(split);
+    archive.array(spectrum_split);
     archive.array(score);
     archive.array(positive);
     archive.array(boundary);
     archive.array(side);
+    archive.array(control_positive);
     archive.value(static_cast<uint8_t>(model.has_value()));
     if (!model) return;
     transfer_scalers(archive, model->spectrum_scaler, model->target_scaler);
@@ -91,10 +93,12 @@ void RepeatResult::save(ArchiveWriter& archive) const {
 void RepeatResult::load(ArchiveReader& archive) {
     archive.value(repeat);
     archive.array(split);
+    archive.array(spectrum_split);
     archive.array(score);
     archive.array(positive);
     archive.array(boundary);
     archive.array(side);
+    archive.array(control_positive);
     model.reset();
     if (archive.value<uint8_t>() == 0) return;
     model.emplace();

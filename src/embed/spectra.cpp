@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 namespace aelle::embed {
 
@@ -10,6 +11,11 @@ bool is_usable(std::span<const double> spectrum) {
     return !spectrum.empty() && std::all_of(spectrum.begin(), spectrum.end(), [](double x) {
         return x < std::numeric_limits<double>::infinity();  // false for NaN
     });
+}
+
+void to_unit(std::span<double> spectrum, LogBase log) {
+    if (log == LogBase::e) return;
+    for (double& x : spectrum) x *= std::numbers::log2e;
 }
 
 int64_t raise_to_floor(std::span<double> spectrum, double floor) {

@@ -58,7 +58,9 @@ TEST(Analysis, EveryClassifierIsThereByItsName) {
     AnalysisOptions options;
     for (const char* name : {"all-good", "le-mean", "le-max", "le-std", "le-pc1", "aelle-pc1", "aelle-pc1-median", "le-mean-median", "le-max-median",
                              "le-pc1-median", "ridge-spectrum", "ridge-le-pcs", "ridge-aelle-pcs", "aelle-prediction", "5-nn-spectrum",
-                             "5-nn-mean-max", "init"}) {
+                             "5-nn-mean-max", "init", "architecture", "logistic", "logistic-by-architecture",
+                             "aelle-orthants-1", "aelle-orthants-2", "aelle-orthants-4", "aelle-orthants-10", "aelle-ellipse", "epoch-loss",
+                             "epoch-loss-final-threshold"}) {
         EXPECT_GE(index_of(options, name), 0) << name;
     }
     EXPECT_EQ(index_of(options, "init-distance"), -1);
@@ -174,11 +176,12 @@ TEST(HeldOut, NeighboursDoNotCountTheNetworkItself) {
 TEST(HeldOut, ShuffledLabelsScoreAtChance) {
     // Losses that spectra say nothing of: accuracy is one half up to the spread of all tested networks, and F1 not above what guessing gives.
     const AnalysisInput input = synthetic_study(150, 1, Rule::none);
-    const AnalysisOptions options = quick_options();
+    AnalysisOptions options = quick_options();
+    const int64_t repeats = 12;
+    options.repeats = repeats;
     const auto label = labels_of(input);
     const auto list = classifiers(options);
     std::vector<Outcomes> total(list.size());
-    const int64_t repeats = 12;
     for (int64_t repeat = 0; repeat < repeats; ++repeat) {
         const RepeatResult result = analyze_repeat(input, options, repeat);
         for (std::size_t c = 0; c < list.size(); ++c) {

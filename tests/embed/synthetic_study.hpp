@@ -33,6 +33,7 @@ inline AnalysisInput synthetic_study(int64_t variants, int64_t epochs, Rule rule
         input.loss_final.push_back(loss);
         input.loss_best.push_back(0.9 * loss);
         for (int64_t e = 0; e < epochs; ++e) {
+            input.loss.push_back(loss * (1.0 + 0.5 * static_cast<double>(epochs - 1 - e)));
             const double age = 0.3 * static_cast<double>(epochs - 1 - e);
             for (int64_t i = 0; i < dimension; ++i) {
                 const double place = static_cast<double>(i) / static_cast<double>(dimension);

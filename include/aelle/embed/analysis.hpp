@@ -11,6 +11,10 @@
 ///   its place in one plane, and one boundary (boundaries = "fitted") has to serve all ages, as in the paper's pre-trained study.
 ///   boundaries = "each" chooses one per epoch, for users who know the age of the network they judge;
 /// - fit = "last": models and boundaries from the last epoch alone, applied to all: what a model of trained networks says of young ones.
+///
+/// Two controls, with two or more architectures (`cell`):
+/// - architecture_control: in every repeat all classifiers once more, on the same models, for labels by the median loss of the own architecture;
+/// - leave_one_out: after the repeats one more fit for each architecture, from the networks of the others, judged on all of its own.
 
 #include <cstdint>
 #include <optional>
@@ -36,6 +40,7 @@ struct AnalysisInput {
     std::vector<double> init;            ///< (V)
     std::vector<std::string> status;     ///< (V) ok, diverged or failed
     std::vector<double> loss_final, loss_best;  ///< (V)
+    std::vector<double> loss;            ///< (V, E) at the epochs of the spectra, NaN where diverged; all of an epoch where not measured; may be empty
     std::vector<int64_t> dimension;      ///< (V) exponents of each variant
     int64_t largest_dimension = 0;       ///< D
     std::vector<double> exponents;       ///< (V, E, D), unused beyond `dimension`
@@ -55,11 +60,13 @@ struct FittedModel {
 
 struct RepeatResult {
     int64_t repeat = 0;
-    std::vector<int8_t> split;       ///< (V)
+    std::vector<int8_t> split;       ///< (V); with split = "spectra" the part of each variant's last usable spectrum
+    std::vector<int8_t> spectrum_split;  ///< (V, E); empty unless split = "spectra"
     std::vector<double> score;       ///< (C, V, E); NaN where the spectrum is left out
     std::vector<int8_t> positive;    ///< (C, V, E); 1, 0, or -1 where the spectrum is left out
     std::vector<double> boundary;    ///< (C, E)
     std::vector<int32_t> side;       ///< (C, E)
+    std::vector<int8_t> control_positive;  ///< (C, V, E) for labels by architecture; empty without that control
     std::optional<FittedModel> model;  ///< of repeat 0 only
 
     void save(ArchiveWriter& archive) const;
@@ -71,6 +78,7 @@ struct Analysis {
     std::vector<double> loss;             ///< (V) that labels were made from
     std::vector<uint8_t> label;           ///< (V)
     std::vector<uint8_t> usable;          ///< (V, E)
+    std::vector<uint8_t> control_label;   ///< (V) by the median of the own architecture; empty without that control
     std::vector<double> mean, maximum, deviation, kaplan_yorke;  ///< (V, E); NaN where left out
     double median_loss = 0.0;
     double threshold = 0.0;
@@ -81,16 +89,23 @@ struct Analysis {
     int64_t left_out_spectra = 0;
     int64_t clipped = 0;                  ///< exponents raised to the floor
     std::vector<RepeatResult> repeats;    ///< in order; the first has the model
+    std::vector<std::string> held_out;    ///< (A) architectures left out of training in turn
+    std::vector<RepeatResult> held_out_results;  ///< (A)
 };
 
 /// Throws what analyze_repeat would throw for the input or the options, before any work. DataError.
 void check_input(const AnalysisInput& input, const AnalysisOptions& options);
 
-/// One split, 0 <= repeat < options.repeats. Pure: results depend on the arguments alone, so repeats may be spread over threads and ranks. One thread
+/// Architectures left out of training in turn: in order of appearance, those with a usable spectrum while enough other networks have one. Empty unless
+/// the options ask for it and there are two or more.
+std::vector<std::string> held_out_cells(const AnalysisInput& input, const AnalysisOptions& options);
+
+/// One split, 0 <= repeat < options.repeats; or, from options.repeats on, the one that leaves out held_out_cells()[repeat - options.repeats]. Pure: results depend on the arguments alone, so repeats may be spread over threads and ranks. One thread
 /// and no hidden state; BLAS libraries without OpenMP must have been told to use one thread.
 RepeatResult analyze_repeat(const AnalysisInput& input, const AnalysisOptions& options, int64_t repeat);
 
-/// Puts the repeats, which may come in any order, together. InternalError unless each of 0 .. options.repeats - 1 is there once.
+/// Puts the repeats, which may come in any order, together. InternalError unless each of 0 .. options.repeats - 1, and each of the
+/// architectures to leave out, is there once.
 Analysis assemble(const AnalysisInput& input, const AnalysisOptions& options, std::vector<RepeatResult> repeats);
 
 }  // namespace aelle::embed

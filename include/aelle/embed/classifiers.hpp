@@ -3,7 +3,7 @@
 ///
 /// A row is one spectrum, number v * E + e for variant v at epoch index e. Everything fitted here comes from rows of training and
 /// validation networks. A classifier is one function from `Features` to a `Judgement`; to add one, add its line to the list in
-/// src/embed/classifiers.cpp, and analysis.h5, tables and report have it.
+/// src/embed/classifiers.cpp, and analysis.h5, tables and report have it. Baselines that see no spectrum are functions of the same kind.
 
 #include <cstdint>
 #include <string>
@@ -21,11 +21,15 @@ struct Features {
     int64_t variants = 0;
     int64_t epochs = 0;
 
-    std::vector<int8_t> part;            ///< (V) of each variant, see split.hpp
+    std::vector<int8_t> part;            ///< (V E) of each spectrum, see split.hpp; that of its network unless options.split = spectra
     std::vector<uint8_t> usable;         ///< (V E)
     std::vector<uint8_t> label;          ///< (V)
     std::vector<double> target;          ///< (V) scaled loss, as the autoencoder predicts it
     std::vector<double> init;            ///< (V)
+    std::vector<int64_t> hidden;         ///< (V) units
+    std::vector<int64_t> cell;           ///< (V) architecture, from 0
+    std::vector<double> epoch_loss;      ///< (V E) at the spectrum's epoch, +inf where diverged, NaN where not measured
+    std::vector<double> loss_threshold;  ///< (V) loss below it = label 1
 
     std::vector<double> mean, maximum, deviation;  ///< (V E) of the exponents
     Matrix<double> spectrum;             ///< (L x V E) at the common length
@@ -45,7 +49,7 @@ struct Features {
 };
 
 struct Judgement {
-    std::vector<double> score;      ///< (V E)
+    std::vector<double> score;      ///< (V E); NaN: nothing can be said of this spectrum, it is left out for this classifier
     std::vector<uint8_t> positive;  ///< (V E)
     std::vector<double> boundary;   ///< (E) on the score; NaN where there is none
     std::vector<int32_t> side;      ///< (E) +1: positive above the boundary, -1: at or below it, 0: no boundary

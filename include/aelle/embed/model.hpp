@@ -34,6 +34,7 @@ std::vector<double> predicted_losses(const Autoencoder<float>& net, const Target
 struct Model {
     int64_t length = 0;  ///< L
     Interpolation interpolation = Interpolation::linear;
+    LogBase log = LogBase::e;  ///< unit that exponents are brought to first
     double floor = 0.0;  ///< exponents below it are raised to it
     SpectrumScaler spectrum_scaler;
     TargetScaler target_scaler;

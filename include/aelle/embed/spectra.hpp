@@ -14,6 +14,9 @@ namespace aelle::embed {
 /// False when an exponent is NaN or +inf, or there is none: such spectra are left out of the analysis.
 bool is_usable(std::span<const double> spectrum);
 
+/// Natural logarithms per step to the unit: divided by ln 2 for two.
+void to_unit(std::span<double> spectrum, LogBase log);
+
 /// Raises everything below `floor`, -inf too, to `floor`; returns how many exponents that were.
 int64_t raise_to_floor(std::span<double> spectrum, double floor);
 
