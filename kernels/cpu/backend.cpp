@@ -2,6 +2,7 @@
 
 #include "aelle/cells/list.hpp"
 #include "kernels/cpu/blas.hpp"
+#include "kernels/cpu/batch.hpp"
 #include "kernels/cpu/force.hpp"
 #include "kernels/cpu/network.hpp"
 #include "kernels/cpu/qr.hpp"
@@ -32,13 +33,13 @@ public:
                                                    const cells::Parameters& parameters, TangentSpace space) const override {
         return kernels::make_for<cpu::CellNetwork, float, Network<float>>(cells::AllCells{}, cell, shape, parameters, space);
     }
-    std::unique_ptr<BatchNetwork<float>> batch_network(const cells::CellSpec&, const cells::ParameterLayout&,
-                                                       const cells::Parameters&) const override {
-        throw InternalError("internal error: training by BPTT is not built yet");
+    std::unique_ptr<BatchNetwork<float>> batch_network(const cells::CellSpec& cell, const cells::ParameterLayout& layout,
+                                                       const cells::Parameters& parameters) const override {
+        return kernels::make_for<cpu::BatchCell, float, BatchNetwork<float>>(cells::AllCells{}, cell, layout, parameters);
     }
-    std::unique_ptr<BatchNetwork<double>> batch_network_double(const cells::CellSpec&, const cells::ParameterLayout&,
-                                                               const cells::Parameters&) const override {
-        throw InternalError("internal error: training by BPTT is not built yet");
+    std::unique_ptr<BatchNetwork<double>> batch_network_double(const cells::CellSpec& cell, const cells::ParameterLayout& layout,
+                                                               const cells::Parameters& parameters) const override {
+        return kernels::make_for<cpu::BatchCell, double, BatchNetwork<double>>(cells::AllCells{}, cell, layout, parameters);
     }
     void multiply(bool a_transposed, bool b_transposed, MatrixView<const float> a, MatrixView<const float> b, float beta,
                   MatrixView<float> c) const override {

@@ -14,7 +14,9 @@ namespace aelle {
 
 /// 1 - tanh(a)^2 = 4 e / (1 + e)^2 with e = exp(-2|a|).
 template <class T>
-AELLE_HOST_DEVICE T tanh_derivative(T a) {
+AELLE_HOST_DEVICE T tanh_derivative(T a)
+    requires std::is_floating_point_v<T>
+{
     const T e = std::exp(T(-2) * std::fabs(a));
     const T s = T(1) + e;
     return T(4) * e / (s * s);
@@ -31,35 +33,38 @@ AELLE_HOST_DEVICE T sigmoid(T a)
 
 /// sigmoid(a) (1 - sigmoid(a)) = e / (1 + e)^2 with e = exp(-|a|).
 template <class T>
-AELLE_HOST_DEVICE T sigmoid_derivative(T a) {
+AELLE_HOST_DEVICE T sigmoid_derivative(T a)
+    requires std::is_floating_point_v<T>
+{
     const T e = std::exp(-std::fabs(a));
     const T s = T(1) + e;
     return e / (s * s);
 }
 
+/// T is a floating-point type, or one with +, -, *, / and the four functions above found by argument-dependent lookup: a vector register.
 template <class T, int N>
 struct Dual {
     T value{};
     T d[N]{};
 
     AELLE_HOST_DEVICE Dual() = default;
-    AELLE_HOST_DEVICE Dual(T v) : value(v) {}  // constants enter formulas as they are
+    AELLE_HOST_DEVICE Dual(const T& v) : value(v) {}  // constants enter formulas as they are
     /// The k-th independent variable.
-    AELLE_HOST_DEVICE static Dual variable(T v, int k) {
+    AELLE_HOST_DEVICE static Dual variable(const T& v, int k) {
         Dual x(v);
         x.d[k] = T(1);
         return x;
     }
 
-    AELLE_HOST_DEVICE friend Dual operator+(Dual a, const Dual& b) {
-        a.value += b.value;
-        for (int k = 0; k < N; ++k) a.d[k] += b.d[k];
-        return a;
+    AELLE_HOST_DEVICE friend Dual operator+(const Dual& a, const Dual& b) {
+        Dual r(a.value + b.value);
+        for (int k = 0; k < N; ++k) r.d[k] = a.d[k] + b.d[k];
+        return r;
     }
-    AELLE_HOST_DEVICE friend Dual operator-(Dual a, const Dual& b) {
-        a.value -= b.value;
-        for (int k = 0; k < N; ++k) a.d[k] -= b.d[k];
-        return a;
+    AELLE_HOST_DEVICE friend Dual operator-(const Dual& a, const Dual& b) {
+        Dual r(a.value - b.value);
+        for (int k = 0; k < N; ++k) r.d[k] = a.d[k] - b.d[k];
+        return r;
     }
     AELLE_HOST_DEVICE friend Dual operator-(const Dual& a) { return Dual(T(0)) - a; }
     AELLE_HOST_DEVICE friend Dual operator*(const Dual& a, const Dual& b) {
@@ -76,7 +81,8 @@ struct Dual {
 
 template <class T, int N>
 AELLE_HOST_DEVICE Dual<T, N> tanh(const Dual<T, N>& a) {
-    Dual<T, N> r(std::tanh(a.value));
+    using std::tanh;
+    Dual<T, N> r(tanh(a.value));
     const T slope = tanh_derivative(a.value);
     for (int k = 0; k < N; ++k) r.d[k] = slope * a.d[k];
     return r;
