@@ -145,7 +145,10 @@ bool train(Session& session, const study::StudyFolder& folder, const Study& stud
     study::SchedulerSettings settings{session.threads(), options.checkpoint_every, session.deadline()};
     settings.blank = [&](int64_t id) { return study.task->blank_result(variant(id)); };
     settings.keep = [&](int64_t id, const study::VariantResult& result) {
-        if (!result.weights.empty()) study.task->write_weights(folder.weights(id), variant(id), result);
+        if (result.weights.empty()) return;
+        const fs::path file = folder.weights(id);
+        fs::create_directories(file.parent_path());
+        study.task->write_weights(file, variant(id), result);
     };
     const auto factory = [&](int64_t id) { return study.task->job(variant(id), session.backend()); };
     double last_written = -1e9;

@@ -25,18 +25,17 @@ CharrnnTask::CharrnnTask(TomlTable& root, const StudyConfig& config)
 void CharrnnTask::load(const std::filesystem::path& folder, BpttData& data) {
     text_ = tasks::read_text(folder);
     const auto length = static_cast<int64_t>(text_.symbols.size());
-    const int64_t cut = length - std::llround(validation_ * static_cast<double>(length));
-    const int64_t window = window_ + 1;
-    if (cut < window || length - cut < example_count() * window) {
-        table_.fail("validation", "found " + std::to_string(cut) + " characters of training and " + std::to_string(length - cut) +
-                                      " of validation, expected at least one window of " + std::to_string(window) + " and " +
-                                      std::to_string(example_count()));
+    data.training = data.validation = tasks::text_windows(text_, 0, length, window_, every_step_);
+    data.examples = every_step_ ? data.training : tasks::text_windows(text_, 0, length, window_, true);
+    const int64_t windows = data.training->size();
+    const auto held = static_cast<int64_t>(validation_ * static_cast<double>(windows));
+    if (held < example_count() || held == windows) {
+        table_.fail("validation", "found a share of " + std::to_string(held) + " of the text's " + std::to_string(windows) +
+                                      " windows, expected at least the " + std::to_string(example_count()) + " that study.h5 shows as examples, and "
+                                      "one for training");
     }
-    data.training = tasks::text_windows(text_, 0, cut, window_, every_step_);
-    data.validation = tasks::text_windows(text_, cut, length, window_, every_step_);
-    data.examples = every_step_ ? data.validation : tasks::text_windows(text_, cut, length, window_, true);
-    data.training_indices = counting(data.training->size());
-    data.validation_indices = data.example_indices = counting(data.validation->size());
+    data.training_indices = counting(windows - held);
+    data.validation_indices = data.example_indices = counting(held, windows - held);
 }
 
 std::vector<ExampleField> CharrnnTask::example_fields() const {
@@ -70,7 +69,7 @@ std::vector<std::vector<double>> CharrnnTask::example_values(MatrixView<const fl
 void CharrnnTask::write_shared_examples(io::H5Writer& file) const {
     const std::vector<int64_t>& windows = data().example_indices;
     const auto count = static_cast<int64_t>(windows.size());
-    write_scale(file, "example/window", windows, "number among the windows of validation, from 0");
+    write_scale(file, "example/window", windows, "number among the windows of the text, from 0");
     write_scale(file, "example/step", counting(window_), "step");
     write_scale(file, "example/place", counting(example_fields().front().dims.back()), "place by probability");
     write_scale(file, "example/symbol", counting(static_cast<int64_t>(text_.vocabulary.size())), "position in the vocabulary");

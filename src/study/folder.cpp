@@ -183,7 +183,7 @@ void prepare_folder(const StudyFolder& folder, const TomlDocument& study, const 
     try {
         if (fresh) remove_own_files(folder);
         remove_temporary_files(folder);
-        for (const char* name : {"shards", "checkpoints", "weights", "log"}) fs::create_directories(folder.root() / name);
+        for (const char* name : {"shards", "checkpoints", "log"}) fs::create_directories(folder.root() / name);
     } catch (const fs::filesystem_error& error) {
         throw CannotCreate(error.path1().string() + ": " + error.code().message());
     }

@@ -260,7 +260,7 @@ TEST_F(BpttStudy, RefusesWhatDoesNotFit) {
     expect(digits, "cell.gru.eps=0.9", "not among variants.cells");
     expect(digits, "cell.lsm.eps=0.9", "cell.lsm: unknown key, did you mean 'lstm'?");
     expect(digits, "data.window=3", "data.window: unknown key");
-    expect(words, "data.validation=0.01", "of validation, expected at least one window of 13 and 5");
+    expect(words, "data.validation=0.01", "data.validation: found a share of 1 of the text's");
     expect(words, "variants.init_distribution=uniform", "found without init_range");
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 /// The next-character study: windows of War and Peace as one-hot characters.
 ///
-/// [data] validation (share of the text, at its end), window (steps T; a window is T + 1 characters), loss ("last": of the character after the
+/// [data] validation (share of the windows, at the end of the text), window (steps T; a window is T + 1 characters), loss ("last": of the character after the
 /// window, as in the paper; "every": of the next one at every step, as in the authors' code).
 /// Examples: five windows of validation, the same for all variants, with the five likeliest next characters at every step.
 
