@@ -83,7 +83,7 @@ void check_params(const std::string& cell, const std::vector<std::string>& pairs
     for (const cells::ScalarSpec& scalar : known) names.emplace_back(scalar.name);
     for (const auto& [name, value] : parse_params(pairs)) {
         const auto found = std::find_if(known.begin(), known.end(), [&](const cells::ScalarSpec& scalar) { return scalar.name == name; });
-        if (found == known.end()) throw UsageError("--param: found '" + name + "', expected for cell " + cell + ": " + join(names, ", "));
+        if (found == known.end()) throw UsageError("--param: found '" + name + "', expected for cell " + cell + ": " + (names.empty() ? "none" : join(names, ", ")));
         if (!(value >= found->low && value <= found->high)) {
             throw UsageError("--param " + name + ": found " + rounded(value, 6) + ", expected from " + rounded(found->low, 6) + " to " +
                              rounded(found->high, 6));

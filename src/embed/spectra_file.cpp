@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <system_error>
@@ -31,7 +32,10 @@ std::optional<double> number(std::string_view field) {
     double value = 0.0;
     const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
     if (end != field.data() + field.size()) return std::nullopt;
-    if (error == std::errc::result_out_of_range) return std::fabs(value) < 1.0 ? std::optional<double>(0.0) : std::nullopt;
+    if (error == std::errc::result_out_of_range) {  // from_chars does not say on which side
+        value = std::strtod(std::string(field).c_str(), nullptr);
+        return std::isfinite(value) ? std::optional<double>(value) : std::nullopt;
+    }
     return error == std::errc() ? std::optional<double>(value) : std::nullopt;
 }
 

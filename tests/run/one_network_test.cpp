@@ -206,6 +206,7 @@ TEST_F(OneNetwork, BadFilesAreNamed) {
     refuse({"--initial-state", scratch_ / "inputs.h5"}, 65, "initial_state");
     io::H5Writer wrong;
     wrong.write("weight_hh_l0", Vector(12), {4, 3});
+    for (const char* name : {"weight_fb", "weight_out"}) wrong.write(name, Vector(4), {4});
     wrong.commit(scratch_ / "net.h5");
     refuse({}, 65, "weight_hh_l0: found shape (4, 3)");
     std::ofstream(scratch_ / "net.h5") << "not HDF5";
