@@ -6,6 +6,7 @@ MPI ?= ON
 CUDA ?= AUTO
 WERROR ?= OFF
 PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 600
 # One compiler per core, and no more than one per 1.2 GB of free memory.
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 1); m=$$(awk '/^MemAvailable/ {print int($$2 / 1200000)}' /proc/meminfo 2>/dev/null || echo $$n); \
           [ "$$m" -lt 1 ] && m=1; [ "$$n" -lt "$$m" ] && echo $$n || echo $$m)
@@ -32,6 +33,7 @@ help:
 	@echo "make setup        install what is missing"
 	@echo "make bench        the benchmarks, quickly; make bench-full: at length, with JSON in build/bench"
 	@echo "make sanitize     the fast tests under the address and undefined-behaviour sanitizers"
+	@echo "make fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)   the readers of files against inputs made by libFuzzer, each so long"
 	@echo "make install PREFIX=$(PREFIX)"
 	@echo "make clean        remove build/ (results in out/ stay)"
 	@echo "switches: NATIVE=ON MPI=OFF CUDA=AUTO|ON|OFF WERROR=ON JOBS=n"
@@ -69,7 +71,8 @@ sanitize:
 	@cd build/sanitize && ctest --output-on-failure -j $(JOBS) -L fast
 
 fuzz:
-	@echo "There are no fuzz targets yet; damaged input files are tested in tests/io. Nothing was fuzzed." >&2; exit 1
+	@tools/setup build fuzz
+	@tools/fuzz $(FUZZ_SECONDS)
 
 install: all
 	@cmake --install $(release) --prefix "$(PREFIX)"

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "aelle/backend/blas.hpp"
 #include "aelle/base/random.hpp"
 #include "aelle/learn/force.hpp"
 #include "aelle/tasks/signal.hpp"
@@ -18,7 +19,6 @@
 extern "C" {
 void dspmv_(const char*, const int*, const double*, const double*, const double*, const int*, const double*, double*, const int*);
 void dspr_(const char*, const int*, const double*, const double*, const int*, double*);
-void openblas_set_num_threads(int);
 }
 
 namespace {
@@ -66,7 +66,7 @@ void blas_update(int n, AlignedVector<double>& p, const AlignedVector<double>& r
 
 void update_ours(benchmark::State& run, cpu::InstructionSet set) {
     if (set > cpu::best_instruction_set()) return run.SkipWithError("the processor lacks this instruction set");
-    openblas_set_num_threads(1);
+    backend::set_blas_threads(1);
     const int64_t n = run.range(0);
     cpu::InverseCorrelation p(n, 1.0, set);
     AlignedVector<double> gain = sample(n, 0), expected = p.packed(), v = gain;
@@ -83,7 +83,7 @@ void update_ours(benchmark::State& run, cpu::InstructionSet set) {
 }
 
 void update_blas(benchmark::State& run) {
-    openblas_set_num_threads(1);
+    backend::set_blas_threads(1);
     const int64_t n = run.range(0);
     AlignedVector<double> p = cpu::InverseCorrelation(n, 1.0, cpu::best_instruction_set()).packed(), v = sample(n, 0);
     const AlignedVector<double> r = sample(n, 0);

@@ -42,6 +42,25 @@ list(REMOVE_DUPLICATES AELLE_BLAS_INCLUDE_DIRS)
 # Naming a folder of the compiler's own would move it in the search order and break <stdlib.h>.
 list(REMOVE_ITEM AELLE_BLAS_INCLUDE_DIRS ${CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES})
 
+# Each tuned BLAS has a function of its own; the reference one has none of them. tools/setup knows the same list.
+include(CheckFunctionExists)
+set(AELLE_BLAS_TUNED "")
+set(CMAKE_REQUIRED_LIBRARIES ${AELLE_BLAS_LIBRARIES})
+set(CMAKE_REQUIRED_QUIET ON)
+foreach(function openblas_get_config MKL_Get_Version bli_info_get_version_str flexiblas_get_version armplversion ATL_buildinfo)
+  check_function_exists(${function} AELLE_BLAS_HAS_${function})
+  if(AELLE_BLAS_HAS_${function})
+    set(AELLE_BLAS_TUNED ${function})
+    break()
+  endif()
+endforeach()
+unset(CMAKE_REQUIRED_LIBRARIES)
+unset(CMAKE_REQUIRED_QUIET)
+if(NOT AELLE_BLAS_TUNED)
+  message(WARNING "aelle: the BLAS found, ${AELLE_BLAS_LIBRARIES}, is the reference one or unknown: expect everything to run many times slower than "
+    "with OpenBLAS, MKL or BLIS; ${aelle_hint} (Debian: libopenblas-openmp-dev)")
+endif()
+
 # Compiled (Debian) or only headers (elsewhere).
 pkg_check_modules(TOMLPP QUIET tomlplusplus)
 if(NOT TOMLPP_FOUND)
