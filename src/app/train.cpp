@@ -71,7 +71,7 @@ void add_bptt_options(CLI::App& command, TrainOptions& options, std::vector<cons
     add("--layer", options.layer, "Layer of --init-weights to take, where it has several")->check(CLI::Range(0, 1000))->type_name("N");
     add("--batch", options.batch, "Sequences per update (default 128 for smnist, 32 for charrnn)")->check(count)->type_name("B");
     add("--optimizer", options.optimizer, "adam (0.9, 0.999, 1e-8) or sgd")->check(CLI::IsMember({"adam", "sgd"}))->capture_default_str();
-    add("--lr", options.learning_rate, "Learning rate (default 0.01 for smnist, 0.002 for charrnn)")->check(real_between(1e-30, 1e6))->type_name("L");
+    add("--lr", options.learning_rate, "Learning rate (default 0.01 for smnist, 0.002 for charrnn)")->check(real_between(0.0, 1e6))->type_name("L");
     add("--momentum", options.momentum, "Momentum of sgd")->check(real_between(0.0, 0.999999))->capture_default_str();
     add("--dropout", options.dropout, "Dropout between cell and readout (default 0.1)")->check(real_between(0.0, 0.999999))->type_name("P");
     add("--clip", options.clip, "Largest norm of the gradient; 0: no clipping")->check(real_between(0.0, 1e30))->capture_default_str();

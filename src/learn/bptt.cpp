@@ -24,7 +24,7 @@ void refuse(const char* option, const std::string& found, const char* expected) 
 void check(const BpttOptions& o) {
     constexpr double most = std::numeric_limits<double>::max();
     const auto within = [](double value, double low, double high) { return value >= low && value <= high; };  // false for NaN
-    if (!(o.learning_rate > 0 && o.learning_rate <= most)) refuse("learning_rate", rounded(o.learning_rate), "a finite number greater than 0");
+    if (!within(o.learning_rate, 0, most)) refuse("learning_rate", rounded(o.learning_rate), "a finite number, at least 0");
     if (!(o.momentum >= 0 && o.momentum < 1)) refuse("momentum", rounded(o.momentum), "a number from 0 to less than 1");
     if (!within(o.clip, 0, most)) refuse("clip", rounded(o.clip), "a finite number, at least 0");
     if (!(o.dropout >= 0 && o.dropout < 1)) refuse("dropout", rounded(o.dropout), "a number from 0 to less than 1");
