@@ -1,6 +1,10 @@
 #include "analysis.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 #include "aelle/embed/analysis_file.hpp"
+#include "aelle/io/h5.hpp"
 #include "aelle/report/report.hpp"
 #include "aelle/report/tables.hpp"
 #include "aelle/study/merge.hpp"
@@ -29,7 +33,33 @@ void read_autoencoder(study::TomlTable& table, embed::AutoencoderOptions& option
     options.curve_points = table.integer("curve_points", options.curve_points, 1, 1'000'000);
 }
 
-embed::AnalysisInput analysis_input(const study::StudyData& data) {
+/// Exponents of another kind than the study's first. Variants may have fewer of them: NaN at the end at every epoch is padding.
+void take_spectra(const std::filesystem::path& path, const std::string& kind, embed::AnalysisInput& input) {
+    const io::H5Reader file(path);
+    const auto first = file.attribute("exponents", "kind");
+    if (first && *first == io::AttributeValue(kind)) return;
+    const std::string name = "exponents_" + kind;
+    if (!file.has(name)) {
+        throw DataError(path.string() + ": analysis.spectrum: found \"" + kind + "\", expected a kind of spectrum that the study has taken (no dataset " +
+                        name + ")");
+    }
+    const auto count = static_cast<int64_t>(input.variant.size()), epochs = static_cast<int64_t>(input.epochs.size());
+    input.exponents = file.read<double>(name, {count, epochs, -1});
+    input.largest_dimension = file.dims(name).back();
+    for (int64_t v = 0; v < count; ++v) {
+        int64_t used = 0;
+        for (int64_t e = 0; e < epochs; ++e) {
+            const double* row = input.exponents.data() + (v * epochs + e) * input.largest_dimension;
+            for (int64_t i = 0; i < input.largest_dimension; ++i) {
+                if (!std::isnan(row[i])) used = std::max(used, i + 1);
+            }
+        }
+        input.dimension[static_cast<std::size_t>(v)] = used > 0 ? used : input.largest_dimension;  // all NaN: nothing usable
+    }
+}
+
+embed::AnalysisInput analysis_input(const std::filesystem::path& file, const embed::AnalysisOptions& options) {
+    const study::StudyData data = study::read_study(file);
     embed::AnalysisInput input;
     input.seed = data.seed;
     input.epochs = data.epochs;
@@ -44,6 +74,7 @@ embed::AnalysisInput analysis_input(const study::StudyData& data) {
     input.dimension = data.dimension;
     input.largest_dimension = data.largest_dimension;
     input.exponents = data.exponents;
+    if (!options.spectrum.empty()) take_spectra(file, options.spectrum, input);
     return input;
 }
 
@@ -109,8 +140,8 @@ embed::AnalysisOptions read_analysis_options(study::TomlTable table, const embed
 }
 
 void analyze_folder(Session& session, const study::StudyFolder& folder, const embed::AnalysisOptions& options) {
-    session.at_rank_0([&] { embed::check_input(analysis_input(study::read_study(folder.study_file())), options); });
-    const embed::AnalysisInput input = analysis_input(study::read_study(folder.study_file()));
+    session.at_rank_0([&] { embed::check_input(analysis_input(folder.study_file(), options), options); });
+    const embed::AnalysisInput input = analysis_input(folder.study_file(), options);
     std::vector<embed::RepeatResult> repeats = all_repeats(session, input, options);
     session.at_rank_0([&] {
         const embed::Analysis analysis = embed::assemble(input, options, std::move(repeats));

@@ -38,8 +38,8 @@ Figure score_figure(const Results& results, const Scores& scores, int64_t epoch)
         const std::string& name = results.classifier[static_cast<std::size_t>(summary.classifier)];
         const auto place = static_cast<double>(count - i);
         tics += (tics.empty() ? "" : ", ") + gnuplot_quoted(name) + " " + rounded(place, 6);
-        shown.insert(shown.end(), {summary.f1_low, summary.f1_high});
-        data += data_line({summary.f1.mean, place, summary.f1_low, summary.f1_high, name.find("aelle") != std::string::npos ? 1.0 : 0.0});
+        shown.insert(shown.end(), {summary.f1.low, summary.f1.high});
+        data += data_line({summary.f1.mean, place, summary.f1.low, summary.f1.high, name.find("aelle") != std::string::npos ? 1.0 : 0.0});
     }
     if (std::isfinite(baseline)) shown.push_back(baseline);
     const Range y{0.3, static_cast<double>(count) + 0.7, 0};

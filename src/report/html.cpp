@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "aelle/base/text.hpp"
+#include "aelle/report/paper_tables.hpp"
 #include "text_columns.hpp"
 
 namespace aelle::report {
@@ -98,7 +99,7 @@ std::string classifier_tables(const Results& results, const Scores& scores) {
     const std::vector<Summary> order = ranked(scores, last);
     std::vector<std::vector<std::string>> rows{{"Classifier", "F1", "95 % interval", "Precision", "Recall", "Accuracy"}};
     for (const Summary& s : order) {
-        rows.push_back({name(s), mean_and_deviation(s.f1), interval(s.f1_low, s.f1_high), mean_and_deviation(s.precision),
+        rows.push_back({name(s), mean_and_deviation(s.f1), interval(s.f1.low, s.f1.high), mean_and_deviation(s.precision),
                         mean_and_deviation(s.recall), mean_and_deviation(s.accuracy)});
     }
     std::string text = table(rows) + "<p class=\"small\">" + escaped(scoring_note(results, last)) +
@@ -117,6 +118,15 @@ std::string classifier_tables(const Results& results, const Scores& scores) {
     return text + table(rows);
 }
 
+std::string paper_sections(const std::vector<ShownTable>& tables) {
+    std::string text = tables.empty() ? "" : "<h2>The paper's tables</h2>\n";
+    for (const ShownTable& shown : tables) {
+        text += element("h3", shown.title) + "\n" + table(shown.rows);
+        for (const std::string& note : shown.notes) text += "<p class=\"small\">" + escaped(note) + "</p>\n";
+    }
+    return text;
+}
+
 std::string figure_element(const DrawnFigure& drawn, std::size_t number) {
     std::string text = "<figure>\n" + element("h3", drawn.figure.title) + "\n";
     if (drawn.svg.empty()) {
@@ -128,7 +138,7 @@ std::string figure_element(const DrawnFigure& drawn, std::size_t number) {
     return text + element("figcaption", drawn.figure.caption) + "\n</figure>\n";
 }
 
-constexpr std::array<std::pair<const char*, const char*>, 18> explanations{{
+constexpr std::array<std::pair<const char*, const char*>, 28> explanations{{
     {"all-good", "calls every network good: what any classifier has to beat"},
     {"le-mean", "one threshold on the mean Lyapunov exponent"},
     {"le-max", "one threshold on the largest exponent"},
@@ -142,9 +152,19 @@ constexpr std::array<std::pair<const char*, const char*>, 18> explanations{{
     {"ridge-spectrum", "ridge regression on the spectrum"},
     {"ridge-le-pcs", "ridge regression on principal components of the spectra"},
     {"ridge-aelle-pcs", "ridge regression on principal components of the latent vectors"},
+    {"aelle-orthants-1", "the half of the first latent axis, cut at its median, that holds more good than bad training networks"},
+    {"aelle-orthants-2", "quarters of the plane, cut at the medians, that hold more good than bad training networks"},
+    {"aelle-orthants-4", "the same with four components, 16 parts"},
+    {"aelle-orthants-10", "the same with ten components, 1024 parts; empty ones count as bad"},
+    {"aelle-ellipse", "an ellipse about the good training networks in the plane"},
     {"aelle-prediction", "the loss that the autoencoder itself predicts"},
     {"5-nn-spectrum", "majority of the five networks with the nearest spectra"},
     {"5-nn-mean-max", "majority of the five nearest by mean and largest exponent"},
+    {"epoch-loss", "one threshold, fitted to that epoch, on the loss measured at the epoch of the spectrum"},
+    {"epoch-loss-final-threshold", "that loss below the threshold for the final one, as the paper did"},
+    {"architecture", "share of good training networks of the same architecture, without any spectrum"},
+    {"logistic", "logistic regression on the initialisation parameter, size and architecture, without any spectrum"},
+    {"logistic-by-architecture", "the same, with a slope of the parameter for each architecture"},
     {"init", "one threshold on the initialisation parameter, without any spectrum"},
     {"init-distance", "one threshold on the distance of that parameter from a best value, without any spectrum"},
 }};
@@ -239,6 +259,7 @@ std::string html_page(const Results& results, const Scores& scores, const std::v
     page += "<h2>Result</h2>\n";
     for (const std::string& sentence : findings(results, scores, results.epochs() - 1)) page += element("p", sentence) + "\n";
     page += classifier_tables(results, scores);
+    page += paper_sections(paper_tables(results, scores));
     page += "<h2>Figures</h2>\n";
     for (std::size_t i = 0; i < figures.size(); ++i) page += figure_element(figures[i], i + 1);
     page += how_to_read(results);

@@ -1,6 +1,7 @@
 #include "aelle/report/results.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <type_traits>
 #include <variant>
@@ -102,6 +103,11 @@ void read_study_file(const io::H5Reader& file, Results& results) {
     results.status = required_strings(file, "status", count);
     results.exponents = optional_values(file, "exponents", {count, results.epochs(), -1});
     if (!results.exponents.empty()) results.exponent_count = file.dims("exponents").back();
+    results.epoch_loss = optional_values(file, "loss", {count, results.epochs()});
+    if (file.has("training_epoch")) {
+        const auto trained = file.read<int64_t>("training_epoch", {-1});
+        if (!trained.empty()) results.training_epochs = trained.back();
+    }
     results.examples = read_examples(file);
 }
 
@@ -111,6 +117,20 @@ void read_curves(const io::H5Reader& file, Results& results) {
     for (const char* name : {"reconstruction_train", "reconstruction_validation", "prediction_train", "prediction_validation"}) {
         auto values = optional_values(file, std::string("curve/") + name, {static_cast<int64_t>(results.curve_step.size())});
         if (!values.empty()) results.curves.push_back({name, std::move(values)});
+    }
+}
+
+void read_controls(const io::H5Reader& file, Results& results) {
+    const int64_t count = results.variants(), epochs = results.epochs(), classifiers = results.classifiers();
+    if (file.has("control")) {
+        results.control_label = required_codes(file, "control/label", {count}, 0, 1);
+        results.control_positive = required_codes(file, "control/positive", {classifiers, results.repeats, count, epochs}, -1, 1);
+    }
+    if (file.has("held_out")) {
+        results.held_out = required_strings(file, "held_out/cell", -1);
+        const auto cells = static_cast<int64_t>(results.held_out.size());
+        results.held_out_split = required_codes(file, "held_out/split", {cells, count}, -1, 2);
+        results.held_out_positive = required_codes(file, "held_out/positive", {classifiers, cells, count, epochs}, -1, 1);
     }
 }
 
@@ -131,8 +151,17 @@ void read_analysis_file(const io::H5Reader& file, Results& results) {
     results.side = required_codes(file, "side", {results.classifiers(), results.repeats, epochs}, -1, 1);
     results.threshold = file.number("/", "threshold");
     results.diverged = attribute_count(file, "diverged");
+    results.failed = attribute_count(file, "failed");
     results.left_out = attribute_count(file, "left_out");
+    results.left_out_spectra = attribute_count(file, "left_out_spectra");
     results.clipped = attribute_count(file, "clipped");
+
+    results.fit = attribute_text(file, "analysis.fit");
+    results.split_by = attribute_text(file, "analysis.split");
+    results.label_reference = attribute_text(file, "analysis.label");
+    results.boundary_rule = attribute_text(file, "analysis.boundary_rule");
+    if (file.has("spectrum_split")) results.spectrum_split = required_codes(file, "spectrum_split", {results.repeats, count, epochs}, -1, 2);
+    read_controls(file, results);
 
     results.pc = optional_values(file, "pc", {count, epochs, -1});
     if (!results.pc.empty()) results.latent = file.dims("pc").back();
@@ -148,6 +177,20 @@ void read_analysis_file(const io::H5Reader& file, Results& results) {
 double Results::component(int64_t v, int64_t e, int64_t k) const {
     if (k >= latent) return std::numeric_limits<double>::quiet_NaN();
     return pc[static_cast<std::size_t>((v * epochs() + e) * latent + k)];
+}
+
+double Results::percent(int64_t e) const {
+    if (training_epochs <= 0) return std::numeric_limits<double>::quiet_NaN();
+    return 100.0 * static_cast<double>(epoch[static_cast<std::size_t>(e)]) / static_cast<double>(training_epochs);
+}
+
+bool Results::loss_is_label(int64_t e) const {
+    if (epoch_loss.empty()) return false;
+    for (int64_t v = 0; v < variants(); ++v) {
+        const double then = epoch_loss[static_cast<std::size_t>(v * epochs() + e)], final = loss[static_cast<std::size_t>(v)];
+        if (then != final && !(std::isnan(then) && std::isnan(final))) return false;
+    }
+    return true;
 }
 
 int64_t Results::find_classifier(const std::string& wanted) const {

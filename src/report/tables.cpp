@@ -9,22 +9,11 @@
 #include "aelle/base/error.hpp"
 #include "aelle/base/text.hpp"
 #include "aelle/io/file.hpp"
+#include "aelle/report/paper_tables.hpp"
 #include "text_columns.hpp"
 
 namespace aelle::report {
 namespace {
-
-std::string csv_real(double value) { return std::isnan(value) ? "" : exact(value); }
-
-/// Quoted where the text holds a comma, a quote or a line end.
-std::string csv_text(const std::string& text) {
-    if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-    std::string quoted = "\"";
-    for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-    return quoted + "\"";
-}
-
-std::string csv_line(const std::vector<std::string>& fields) { return join(fields, ",") + "\n"; }
 
 double value_at(const std::vector<double>& values, std::size_t index) { return values.empty() ? std::nan("") : values[index]; }
 
@@ -87,7 +76,7 @@ std::string summary_csv(const Results& results, const Scores& scores) {
         "sd\n";
     for (const Summary& row : scores.summary) {
         text += csv_line({csv_text(name_of(results, row)), epoch_text(results, row.epoch), std::to_string(results.repeats),
-                          csv_real(row.f1.mean), csv_real(row.f1.deviation), csv_real(row.f1_low), csv_real(row.f1_high),
+                          csv_real(row.f1.mean), csv_real(row.f1.deviation), csv_real(row.f1.low), csv_real(row.f1.high),
                           csv_real(row.precision.mean), csv_real(row.precision.deviation), csv_real(row.recall.mean),
                           csv_real(row.recall.deviation), csv_real(row.accuracy.mean), csv_real(row.accuracy.deviation)});
     }
@@ -114,13 +103,16 @@ std::string variants_csv(const Results& results) {
 std::vector<std::string> findings(const Results& results, const Scores& scores, int64_t epoch) {
     const std::vector<Summary> order = ranked(scores, epoch);
     std::vector<std::string> sentences;
-    if (order.empty() || results.repeats == 0) return sentences;
-    const Summary& best = order.front();
+    const auto by_label = [&](const std::string& name) { return name.starts_with("epoch-loss") && results.loss_is_label(epoch); };
+    const auto first_other = std::find_if(order.begin(), order.end(), [&](const Summary& summary) { return !by_label(name_of(results, summary)); });
+    if (first_other == order.end() || results.repeats == 0) return sentences;
+    const Summary& best = *first_other;
     std::vector<std::string> near, at_baseline;
     std::optional<Summary> with, without;
     const double baseline = everything_good_score(results, epoch);
     for (const Summary& summary : order) {
         const std::string& name = name_of(results, summary);
+        if (by_label(name)) continue;
         if (summary.classifier != best.classifier && summary.f1.mean >= best.f1.mean - best.f1.deviation) near.push_back(name);
         if (name != "all-good" && !(summary.f1.mean > baseline)) at_baseline.push_back(name);
         auto& slot = uses_autoencoder(name) ? with : without;
@@ -143,13 +135,14 @@ std::string text_table(const Results& results, const Scores& scores) {
     std::vector<std::vector<std::string>> rows(
         1, {"after epoch " + epoch_text(results, last), "F1", "95 % interval", "precision", "recall", "accuracy"});
     for (const Summary& summary : order) {
-        rows.push_back({name_of(results, summary), mean_and_deviation(summary.f1), interval(summary.f1_low, summary.f1_high),
+        rows.push_back({name_of(results, summary), mean_and_deviation(summary.f1), interval(summary.f1.low, summary.f1.high),
                         mean_and_deviation(summary.precision), mean_and_deviation(summary.recall), mean_and_deviation(summary.accuracy)});
     }
     std::string text = aligned(rows);
     if (results.epochs() > 1) text += "\n" + epochs_table(results, scores, order);
     text += "\nall-good: everything is called good. init: by " + results.init_name + " alone. le-: by mean, max, std or first principal component of the exponents."
-            "\naelle-: by the autoencoder's plane or predicted loss. ridge-, 5-nn-: regression and nearest neighbours. -median: cut at the median.\n";
+            "\naelle-: by the autoencoder's plane or predicted loss. ridge-, 5-nn-: regression and nearest neighbours. -median: cut at the median."
+            "\naelle-orthants-d, aelle-ellipse: regions of the plane. epoch-loss: by the loss measured at that epoch. architecture, logistic: without any spectrum.\n";
     text += "\n" + scoring_note(results, last) +
             "\nMean ± standard deviation over splits; interval of the mean F1 by bootstrap over networks.\n";
     for (const std::string& sentence : findings(results, scores, last)) text += sentence + "\n";
@@ -168,7 +161,10 @@ Tables write_tables(const std::filesystem::path& folder) {
     write_table(to / "classifiers.csv", classifiers_csv(results, scores), tables);
     write_table(to / "summary.csv", summary_csv(results, scores), tables);
     write_table(to / "variants.csv", variants_csv(results), tables);
-    tables.text = text_table(results, scores);
+    for (const char* name : paper_table_names) std::filesystem::remove(to / (std::string(name) + ".csv"), error);  // of an earlier analysis
+    const std::vector<ShownTable> of_paper = paper_tables(results, scores);
+    for (const ShownTable& table : of_paper) write_table(to / (table.name + ".csv"), table.csv, tables);
+    tables.text = text_table(results, scores) + text_of(of_paper);
     return tables;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <limits>
 
+#include "aelle/base/text.hpp"
 #include "aelle/embed/scores.hpp"
 
 namespace aelle::report {
@@ -17,6 +18,17 @@ std::size_t characters(std::string_view text) {
 }
 
 }  // namespace
+
+std::string csv_real(double value) { return std::isnan(value) ? "" : exact(value); }
+
+std::string csv_text(const std::string& text) {
+    if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+    std::string quoted = "\"";
+    for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+    return quoted + "\"";
+}
+
+std::string csv_line(const std::vector<std::string>& fields) { return join(fields, ",") + "\n"; }
 
 std::string fixed(double value, int decimals) {
     if (std::isnan(value)) return "-";

@@ -13,6 +13,11 @@ namespace aelle::report {
 /// `decimals` places after the point; "-" for NaN.
 std::string fixed(double value, int decimals = 2);
 
+/// A field of a CSV file: 17 digits, empty for NaN; a text, quoted where it holds a comma, a quote or a line end; a line of fields.
+std::string csv_real(double value);
+std::string csv_text(const std::string& text);
+std::string csv_line(const std::vector<std::string>& fields);
+
 /// "0.82 ± 0.05", without the deviation where it is undefined.
 std::string mean_and_deviation(const Spread& spread, int decimals = 2);
 

@@ -151,7 +151,7 @@ TEST(Tables, HaveTheColumnsPromisedAndRealsThatReadBackExactly) {
     recipe.epochs = {0, 15};
     testing::write_synthetic_study(folder.path(), recipe);
     const Tables tables = write_tables(folder.path());
-    EXPECT_EQ(tables.files.size(), 3u);
+    ASSERT_GE(tables.files.size(), 3u);
     const auto rows = read_csv(folder.path() / "tables" / "classifiers.csv");
     const std::vector<std::string> header{"classifier", "epoch",  "repeat", "n",      "tp",      "fp",       "fn",
                                           "precision",  "recall", "f1",     "f1_low", "f1_high", "accuracy", "boundary"};

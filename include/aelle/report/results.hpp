@@ -45,15 +45,29 @@ struct Results {
     std::vector<double> boundary;         ///< (C, R, E)
     std::vector<int64_t> side;            ///< (C, R, E) good is above the boundary (1), at or below it (-1), or there is none (0)
     double threshold = 0.0;               ///< loss below it = high accuracy
-    int64_t diverged = 0, left_out = 0;   ///< variants
+    int64_t diverged = 0, failed = 0, left_out = 0;  ///< variants
+    int64_t left_out_spectra = 0;
     int64_t clipped = 0;                  ///< exponents raised to the floor
 
+    // how the analysis was done; empty in files that do not say
+    std::string fit, split_by, label_reference, boundary_rule;
+
+    // controls; empty without them
+    std::vector<int64_t> control_label;      ///< (V) 1 = loss below the median of the own architecture
+    std::vector<int64_t> control_positive;   ///< (C, R, V, E)
+    std::vector<std::string> held_out;       ///< (A) architectures left out of training and tested on
+    std::vector<int64_t> held_out_split;     ///< (A, V)
+    std::vector<int64_t> held_out_positive;  ///< (C, A, V, E)
+
     // optional, study.h5
+    std::vector<double> epoch_loss;  ///< (V, E)
+    int64_t training_epochs = 0;     ///< 0: not known
     Examples examples;
     std::vector<double> exponents;  ///< (V, E, K), NaN beyond a variant's dimension
     int64_t exponent_count = 0;     ///< K
 
     // optional, analysis.h5; models of repeat 0
+    std::vector<int64_t> spectrum_split;                               ///< (R, V, E) of a split by spectrum
     std::vector<double> pc;                                            ///< (V, E, d)
     int64_t latent = 0;                                                ///< d
     std::vector<double> predicted_loss;                                ///< (V, E)
@@ -74,7 +88,17 @@ struct Results {
     int64_t split_of(int64_t r, int64_t v) const { return split[static_cast<std::size_t>(r * variants() + v)]; }
     bool is_good(int64_t v) const { return label[static_cast<std::size_t>(v)] == 1; }
     /// A test variant of repeat r with a spectrum at epoch index e.
-    bool is_tested(int64_t r, int64_t v, int64_t e) const { return split_of(r, v) == 2 && classifiers() > 0 && call(0, r, v, e) >= 0; }
+    bool is_tested(int64_t r, int64_t v, int64_t e) const { return classifiers() > 0 && is_judged(0, r, v, e); }
+    /// The same, of which classifier c says something.
+    bool is_judged(int64_t c, int64_t r, int64_t v, int64_t e) const { return split_of(r, v, e) == 2 && call(c, r, v, e) >= 0; }
+    /// Part of one spectrum, where a split by spectrum gives each its own.
+    int64_t split_of(int64_t r, int64_t v, int64_t e) const {
+        return spectrum_split.empty() ? split_of(r, v) : spectrum_split[static_cast<std::size_t>((r * variants() + v) * epochs() + e)];
+    }
+    /// Share of the training done at epoch index e, in per cent; NaN where the length of training is not known.
+    double percent(int64_t e) const;
+    /// True where the loss measured at epoch index e is the one that labels are made from: classifiers by it are then right by construction.
+    bool loss_is_label(int64_t e) const;
     /// Principal component `k` (0 first) of variant v at epoch index e; NaN where there is none.
     double component(int64_t v, int64_t e, int64_t k) const;
     /// Index of a classifier, -1 when the analysis has none of that name.

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -31,29 +32,35 @@ struct ScoreRow {
     double precision = 0, recall = 0, f1 = 0, f1_low = 0, f1_high = 0, accuracy = 0, boundary = 0;
 };
 
-/// Mean and sample standard deviation over repeats (NaN for one repeat).
+/// Mean and sample standard deviation over repeats (NaN for one repeat), with 95 % bootstrap intervals of the mean over networks and over repeats where they
+/// were taken (otherwise NaN).
 struct Spread {
     double mean = 0, deviation = 0;
+    double low = std::numeric_limits<double>::quiet_NaN(), high = std::numeric_limits<double>::quiet_NaN();              ///< over networks
+    double split_low = std::numeric_limits<double>::quiet_NaN(), split_high = std::numeric_limits<double>::quiet_NaN();  ///< over repeats
 };
 
 Spread spread_of(const std::vector<double>& values);
 
+inline constexpr int64_t early_epochs = -1;
+
 struct Summary {
-    int64_t classifier = 0, epoch = 0;  ///< indices
+    int64_t classifier = 0, epoch = 0;  ///< indices; epoch may be `early_epochs`
+    int64_t n = 0;                      ///< test spectra judged, of all repeats; without any, every score is NaN
     Spread f1, precision, recall, accuracy;
-    double f1_low = 0, f1_high = 0;    ///< 95 % interval of the mean
     std::vector<double> f1_of_repeat;  ///< (R)
 };
 
 struct Scores {
     std::vector<ScoreRow> rows;    ///< by classifier, epoch, repeat; `all` after the last repeat
     std::vector<Summary> summary;  ///< by classifier, epoch
+    std::vector<Summary> early;    ///< by classifier, spectra of all epochs up to half of the training together; empty with fewer than two such epochs
     int64_t undefined = 0;         ///< scores of repeats with denominator zero
 };
 
 Scores score_classifiers(const Results& results);
 
-/// Summaries at one epoch index, best mean F1 first; ties in the order of the analysis.
+/// Summaries at one epoch index with test spectra, best mean F1 first; ties in the order of the analysis.
 std::vector<Summary> ranked(const Scores& scores, int64_t epoch);
 
 /// CSV texts; reals with 17 digits, empty where undefined.
@@ -64,7 +71,7 @@ std::string variants_csv(const Results& results);
 /// Aligned columns for a terminal: every classifier at the last epoch, the other epochs beside it, and what can be said of the numbers.
 std::string text_table(const Results& results, const Scores& scores);
 
-/// Sentences computed from the scores at one epoch: which classifier is best, which lie within one standard deviation of it, and how the best
+/// Sentences computed from the scores at one epoch, classifiers by the very loss that labels are made from left aside: which classifier is best, which lie within one standard deviation of it, and how the best
 /// one with AeLLE compares with the best one without, split by split.
 std::vector<std::string> findings(const Results& results, const Scores& scores, int64_t epoch);
 
@@ -73,7 +80,7 @@ struct Tables {
     std::vector<std::filesystem::path> files;  ///< what was written
 };
 
-/// Writes DIR/tables/{classifiers,summary,variants}.csv.
+/// Writes DIR/tables/{classifiers,summary,variants}.csv, and those of paper_tables.hpp.
 Tables write_tables(const std::filesystem::path& folder);
 
 }  // namespace aelle::report

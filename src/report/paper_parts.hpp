@@ -1,0 +1,29 @@
+#pragma once
+/// Parts of the paper's tables that are scores of other labels, splits or regions.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "aelle/report/paper_tables.hpp"
+
+namespace aelle::report {
+
+struct NamedClassifier {
+    std::string name, classifier;  ///< in the table, in analysis.h5
+};
+
+/// Names as in CSV files, and values.
+std::vector<std::pair<std::string, const Spread*>> metrics_of(const Summary& summary);
+
+/// The paper's hyperellipse, and for the signal task the range 1.2 < g < 1.5: share of good networks inside against that of all, and the networks on
+/// which the two disagree, on both sides.
+ShownTable ellipse_table(const Results& results);
+
+/// All classifiers for labels by the median loss of the own architecture.
+ShownTable architecture_control_table(const Results& results);
+
+/// F1 on architectures that were left out of training.
+ShownTable left_out_table(const Results& results);
+
+}  // namespace aelle::report
