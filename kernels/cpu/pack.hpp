@@ -4,9 +4,9 @@
 /// Everything is inlined into functions compiled for one instruction set (`[[gnu::target]]`, `[[gnu::flatten]]`), whose registers have
 /// `Bytes` bytes; nothing here may be called from elsewhere in a hot loop.
 ///
-/// tanh and sigmoid of float, for every argument: error at most 4 units in the last place (tests/backend/pack_test.cpp measures it). Their
-/// derivatives come from the argument: relative error at most 1e-6 down to the smallest normal number, 0 below. Limits are taken at
-/// +-infinity; NaN gives NaN. For double they are those of the standard library and base/dual.hpp, lane by lane.
+/// tanh and sigmoid of float: error at most 4 units in the last place; their derivatives, from the argument: relative error at most 1e-6
+/// (tests/backend/pack_test.cpp, over all exponents). Where exp(-|a|), of tanh exp(-2|a|), is below the smallest normal number it counts as 0.
+/// Limits are taken at +-infinity; NaN gives NaN. For double they are those of the standard library and base/dual.hpp, lane by lane.
 
 #include <cmath>
 #include <cstdint>

@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <string>
 
 #include "aelle/backend/backend.hpp"
 #include "aelle/cells/list.hpp"
 #include "kernels/cpu/batch.hpp"
+#include "kernels/cpu/network.hpp"
 #include "kernels/reference/batch.hpp"
+#include "kernels/reference/network.hpp"
 #include "tests/fixtures/random_network.hpp"
 #include "tests/fixtures/toy_cells.hpp"
 
@@ -161,6 +164,180 @@ TYPED_TEST(BatchTraining, GradientsMatchCentralDifferences) {
         check_gradient<TypeParam, reference::BatchCell>(p);
         check_gradient<TypeParam, cpu::BatchCell>(p);
     }
+}
+
+/// Largest difference over the largest value of b.
+template <class A, class B>
+double scaled_difference(const A* a, const B* b, int64_t count) {
+    double difference = 0, scale = 0;
+    for (int64_t i = 0; i < count; ++i) {
+        difference = std::max(difference, std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+        scale = std::max(scale, std::fabs(static_cast<double>(b[i])));
+    }
+    return scale > 0 ? difference / scale : difference;
+}
+
+/// Units that fill no register and registers and a part, more sequences than columns of a product's kernel.
+template <class Cell>
+std::vector<Problem> larger_problems() {
+    std::vector<Problem> all;
+    for (Problem p : problems<Cell>()) {
+        if (p.every_step || !p.optional) continue;
+        for (const int64_t hidden : {1, 37, 64}) {
+            p.shape.hidden = hidden;
+            p.steps = 7;
+            p.batch = 19;
+            all.push_back(p);
+        }
+    }
+    return all;
+}
+
+TYPED_TEST(BatchTraining, CpuInSinglePrecisionAgreesWithTheReference) {
+    for (const Problem& p : larger_problems<TypeParam>()) {
+        const cells::Parameters parameters = parameters_of<TypeParam>(p);
+        const cells::ParameterLayout layout(TypeParam::spec(), p.shape, parameters);
+        const Data<float> data(p);
+        Data<double> exact(p);
+        exact.values.assign(data.values.begin(), data.values.end());
+        exact.weights.assign(data.weights.begin(), data.weights.end());
+        if (exact.batch.values) exact.batch.values = exact.values.data();
+        reference::BatchCell<TypeParam, double> reference(layout, parameters);
+        const std::vector<float> packed = layout.pack<float>(parameters);
+        reference.set_parameters(std::vector<double>(packed.begin(), packed.end()));
+        const std::vector<double> expected = gradient(reference, p, exact, layout.size());
+        const auto readout = reference.forward(exact.batch, p.noise ? &noise_key : nullptr, false);
+        for (int set = 0; set <= static_cast<int>(cpu::best_instruction_set()); ++set) {
+            SCOPED_TRACE(p.name() + ", " + std::to_string(p.shape.hidden) + " units, " + std::string(cpu::name(static_cast<cpu::InstructionSet>(set))));
+            cpu::BatchCell<TypeParam, float> network(layout, parameters, static_cast<cpu::InstructionSet>(set));
+            const std::vector<float> found = gradient(network, p, data, layout.size());
+            for (const auto& entry : layout.entries())
+                EXPECT_LT(scaled_difference(&found[entry.offset], &expected[entry.offset], entry.count), 1e-5) << entry.name;
+            const auto states = network.forward(data.batch, p.noise ? &noise_key : nullptr, false);
+            EXPECT_LT(scaled_difference(states.data, readout.data, states.rows * states.cols), 1e-5);
+        }
+    }
+}
+
+template <class Cell, template <class, class> class Net, template <class, class> class Stepped>
+void check_steps(const Problem& p) {
+    SCOPED_TRACE(p.name());
+    const cells::Parameters parameters = parameters_of<Cell>(p);
+    const cells::ParameterLayout layout(Cell::spec(), p.shape, parameters);
+    const Data<double> data(p);
+    Net<Cell, double> network(layout, parameters);
+    const auto readout = network.forward(data.batch, nullptr, false);
+    Stepped<Cell, double> stepped(p.shape, parameters, TangentSpace::full);
+    for (int64_t b = 0; b < p.batch; ++b) {
+        std::vector<double> state(static_cast<std::size_t>(stepped.state_dimension()), 0.0);
+        for (int64_t t = 0; t < p.steps; ++t) {
+            std::vector<double> x(static_cast<std::size_t>(p.shape.input), 0.0);
+            const int64_t column = t * p.batch + b;
+            if (p.symbols && p.shape.input > 0) x[data.symbols[column]] = 1.0;
+            else std::copy_n(data.values.begin() + column * p.shape.input, p.shape.input, x.begin());
+            stepped.step(state.data(), x.data(), state.data());
+            const int64_t offset = Cell::spec().readout_block * p.shape.hidden;
+            EXPECT_LT(scaled_difference(state.data() + offset, readout.column(column), p.shape.hidden), 1e-13);
+        }
+    }
+}
+
+TYPED_TEST(BatchTraining, ReadoutsAreThoseOfSteppingTheNetwork) {
+    for (const Problem& p : problems<TypeParam>()) {
+        if (p.noise) continue;
+        check_steps<TypeParam, reference::BatchCell, reference::CellNetwork>(p);
+        check_steps<TypeParam, cpu::BatchCell, cpu::CellNetwork>(p);
+    }
+}
+
+TYPED_TEST(BatchTraining, RepeatedCallsGiveTheSameBits) {
+    for (const Problem& p : problems<TypeParam>()) {
+        const cells::Parameters parameters = parameters_of<TypeParam>(p);
+        const cells::ParameterLayout layout(TypeParam::spec(), p.shape, parameters);
+        const Data<float> data(p);
+        cpu::BatchCell<TypeParam, float> network(layout, parameters);
+        const std::vector<float> first = gradient(network, p, data, layout.size());
+        const double value = loss(network, p, data);
+        Problem other = p;  // leaves larger buffers with other numbers behind
+        other.symbols = !p.symbols;
+        other.noise = !p.noise;
+        other.steps = 9;
+        other.batch = 8;
+        gradient(network, other, Data<float>(other), layout.size());
+        EXPECT_EQ(gradient(network, p, data, layout.size()), first) << p.name();
+        EXPECT_EQ(loss(network, p, data), value) << p.name();
+        cpu::BatchCell<TypeParam, float> fresh(layout, parameters);
+        EXPECT_EQ(gradient(fresh, p, data, layout.size()), first) << p.name();
+    }
+}
+
+/// Another order of the sequences, and fewer of them: sequences do not mix, so only the order of sums may differ.
+TYPED_TEST(BatchTraining, SequencesDoNotMix) {
+    Problem p{.steps = 6, .batch = 5};
+    if (!driven<TypeParam>()) return;
+    const cells::Parameters parameters = parameters_of<TypeParam>(p);
+    const cells::ParameterLayout layout(TypeParam::spec(), p.shape, parameters);
+    Data<double> data(p);
+    const int64_t block = p.shape.input;
+    for (int64_t t = 0; t < p.steps; ++t) data.values[(t * p.batch + 1) * block] = std::nan("");  // sequence 1 has diverged
+    cpu::BatchCell<TypeParam, double> cpu(layout, parameters);
+    reference::BatchCell<TypeParam, double> reference(layout, parameters);
+    for (BatchNetwork<double>* network : {static_cast<BatchNetwork<double>*>(&cpu), static_cast<BatchNetwork<double>*>(&reference)}) {
+        const auto together = network->forward(data.batch, nullptr, false);
+        const std::vector<double> kept(together.data, together.column(together.cols));
+        for (int64_t b = 0; b < p.batch; ++b) {
+            std::vector<double> own;
+            for (int64_t t = 0; t < p.steps; ++t) own.insert(own.end(), &data.values[(t * p.batch + b) * block], &data.values[(t * p.batch + b + 1) * block]);
+            const auto alone = network->forward({.steps = p.steps, .batch = 1, .values = own.data()}, nullptr, false);
+            for (int64_t t = 0; t < p.steps; ++t) {
+                const double* found = &kept[static_cast<std::size_t>((t * p.batch + b) * p.shape.hidden)];
+                if (b == 1) EXPECT_TRUE(std::any_of(found, found + p.shape.hidden, [](double x) { return std::isnan(x); }));
+                else EXPECT_LT(scaled_difference(found, alone.column(t), p.shape.hidden), 1e-14);
+            }
+        }
+    }
+}
+
+/// Noise is the same whatever the size of the batch.
+TEST(BatchNoise, DependsOnStepSequenceAndUnitAlone) {
+    Problem p{.noise = true, .steps = 6, .batch = 5};
+    const cells::Parameters parameters = parameters_of<cells::Noisy>(p);
+    const cells::ParameterLayout layout(cells::Noisy::spec(), p.shape, parameters);
+    const Data<double> data(p);
+    cpu::BatchCell<cells::Noisy, double> network(layout, parameters);
+    const auto all = network.forward(data.batch, &noise_key, false);
+    const std::vector<double> kept(all.data, all.column(all.cols));
+    const auto quiet = network.forward(data.batch, nullptr, false);
+    EXPECT_GT(scaled_difference(kept.data(), quiet.data, p.shape.hidden), 1e-4);
+    const NoiseKey next{noise_key.seed, noise_key.variant, noise_key.update + 1};
+    EXPECT_GT(scaled_difference(kept.data(), network.forward(data.batch, &next, false).data, p.shape.hidden), 1e-4);
+    std::vector<double> few;  // the first two sequences
+    for (int64_t t = 0; t < p.steps; ++t)
+        few.insert(few.end(), &data.values[t * p.batch * p.shape.input], &data.values[(t * p.batch + 2) * p.shape.input]);
+    const auto two = network.forward({.steps = p.steps, .batch = 2, .values = few.data()}, &noise_key, false);
+    for (int64_t t = 0; t < p.steps; ++t)
+        for (int64_t b = 0; b < 2; ++b)
+            EXPECT_LT(scaled_difference(&kept[static_cast<std::size_t>((t * p.batch + b) * p.shape.hidden)], two.column(t * 2 + b), p.shape.hidden), 1e-14);
+}
+
+TEST(BatchMisuse, IsRefused) {
+    Problem p{.symbols = true};
+    const cells::Parameters parameters = parameters_of<cells::Lstm>(p);
+    const cells::ParameterLayout layout(cells::Lstm::spec(), p.shape, parameters);
+    Data<double> data(p);
+    const auto refused = [&](const std::function<void()>& what) { EXPECT_THROW(what(), InternalError); };
+    cpu::BatchCell<cells::Lstm, double> network(layout, parameters);
+    std::vector<double> g(static_cast<std::size_t>(layout.size())), short_parameters(3);
+    const Matrix<double> d(p.shape.hidden, p.batch), wrong(p.shape.hidden, p.batch + 1);
+    refused([&] { network.set_parameters(short_parameters); });
+    network.forward(data.batch, nullptr, false);
+    refused([&] { network.backward(d.view(), g); });
+    network.forward(data.batch, nullptr, true);
+    refused([&] { network.backward(wrong.view(), g); });
+    network.backward(d.view(), g);
+    refused([&] { network.backward(d.view(), g); });
+    data.symbols[2] = static_cast<int32_t>(p.shape.input);
+    refused([&] { network.forward(data.batch, nullptr, true); });
 }
 
 }  // namespace
