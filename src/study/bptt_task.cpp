@@ -90,13 +90,10 @@ void BpttTask::read_training(TomlTable table, const Defaults& defaults) {
 }
 
 void BpttTask::read_scalars(TomlTable table) {
-    for (const cells::CellSpec& cell : cells::all_cells()) {
+    for (const cells::CellSpec& cell : cells::all_cells()) {  // also of cells that are not among the variants: --set may leave some out
         const std::string name(cell.name);
         if (!table.has(name)) continue;
         TomlTable values = table.table(name);
-        if (std::find(config_.cells.begin(), config_.cells.end(), name) == config_.cells.end()) {
-            table.fail(name, "found scalars of a cell that is not among variants.cells");
-        }
         for (const cells::ScalarSpec& scalar : cell.scalars) {
             const std::string key(scalar.name);
             if (values.has(key)) settings_.scalars[name].scalars[key] = values.real(key, std::nullopt, scalar.low, scalar.high);

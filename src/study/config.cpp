@@ -35,8 +35,8 @@ void read_init(TomlTable& table, StudyConfig& config) {
     const std::vector<double> ends = table.reals("init_range", std::nullopt, 0.0, 1e6);
     config.init_distribution = law == "uniform" ? InitDistribution::uniform : InitDistribution::log_uniform;
     const double lowest = law == "uniform" ? 0.0 : 1e-300;
-    if (ends.size() != 2 || !(ends[0] < ends[1]) || ends[0] < lowest) {
-        table.fail("init_range", "expected [low, high] with low < high" + std::string(law == "uniform" ? "" : ", both positive"));
+    if (ends.size() != 2 || ends[0] > ends[1] || ends[0] < lowest) {
+        table.fail("init_range", "expected [low, high] with low at most high" + std::string(law == "uniform" ? "" : ", both positive"));
     }
     config.init_low = ends[0];
     config.init_high = ends[1];

@@ -1,5 +1,6 @@
 #include "aelle/study/toml.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <functional>
@@ -31,7 +32,49 @@ std::string to_text(const toml::node& node) {
     return stream.str();
 }
 
+/// The byte behind the string that starts at `at`; a line's end ends a string of one line, which is an error for the parser to report.
+std::size_t end_of_string(std::string_view text, std::size_t at) {
+    const char quote = text[at];
+    const std::string three(3, quote);
+    const bool lines = text.substr(at).starts_with(three);
+    for (std::size_t i = at + (lines ? 3 : 1); i < text.size(); ++i) {
+        if (quote == '"' && text[i] == '\\') {
+            ++i;
+        } else if (!lines && (text[i] == quote || text[i] == '\n')) {
+            return i + 1;
+        } else if (lines && text.substr(i).starts_with(three)) {
+            const std::size_t behind = text.find_first_not_of(quote, i);  // up to two quotes before the closing three belong to the text
+            return std::min({behind, text.size(), i + 5});
+        }
+    }
+    return text.size();
+}
+
+/// The first byte outside of strings and comments that is not ASCII: TOML has none, and some of them (U+00A1 to U+0499 behind a value) lead
+/// toml++ 3.3 to a place that it takes for unreachable.
+std::optional<std::size_t> stray_byte(std::string_view text) {
+    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+    constexpr std::string_view before_strings = " \t\r\n=[{,.";  // in valid TOML; elsewhere toml++ does not see a string either
+    const std::size_t start = text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
+    std::size_t at = start;
+    while (at < text.size()) {
+        const bool may_begin = at == start || before_strings.find(text[at - 1]) != std::string_view::npos;
+        if (static_cast<unsigned char>(text[at]) >= 0x80) return at;
+        if (text[at] == '#') at = std::min(text.find('\n', at), text.size());
+        else if (may_begin && (text[at] == '"' || text[at] == '\'')) at = end_of_string(text, at);
+        else ++at;
+    }
+    return std::nullopt;
+}
+
 toml::table parse_text(std::string_view text, const std::string& origin) {
+    if (const auto stray = stray_byte(text)) {
+        const std::string_view before = text.substr(0, *stray);
+        const std::string_view line = before.substr(before.rfind('\n') + 1);  // npos + 1 is 0
+        const auto column = std::ranges::count_if(line, [](char c) { return (c & 0xc0) != 0x80; }) + 1;
+        throw DataError(origin + ":" + std::to_string(std::ranges::count(before, '\n') + 1) + ":" + std::to_string(column) +
+                        ": not valid TOML: found a character that is not ASCII, expected such characters in strings and comments only");
+    }
     try {
         return toml::parse(text, origin);
     } catch (const toml::parse_error& error) {
@@ -46,14 +89,14 @@ toml::table parse_override(const std::string& override_text, std::string& key) {
         throw UsageError("--set " + override_text + ": expected key.path=value");
     }
     key = override_text.substr(0, equals);
-    const std::string origin = "--set " + override_text;
+    const std::string origin = "--set " + override_text, value = override_text.substr(equals + 1);
     try {
-        return toml::parse("value = " + override_text.substr(equals + 1), origin);
-    } catch (const toml::parse_error&) {
-        toml::table quoted;
-        quoted.insert("value", override_text.substr(equals + 1));
-        return parse_text("value = " + to_text(*quoted.get("value")), origin);
+        if (!stray_byte(value)) return toml::parse("value = " + value, origin);
+    } catch (const toml::parse_error&) {  // taken as a string below
     }
+    toml::table quoted;
+    quoted.insert("value", value);
+    return parse_text("value = " + to_text(*quoted.get("value")), origin);
 }
 
 void apply_override(toml::table& root, const std::string& override_text) {

@@ -253,11 +253,11 @@ TEST_F(BpttStudy, RefusesWhatDoesNotFit) {
     expect(digits, "spectrum.exponents=3", "expected 0 (all) for variants of unlike dimension");
     expect(digits, "variants.cells=[\"rank1\"]", "which reads no input");
     expect(digits, "variants.init_values=[1.0]", "found beside init_values");
-    expect(digits, "variants.init_range=[1.0, 0.5]", "low < high");
+    expect(digits, "variants.init_range=[1.0, 0.5]", "low at most high");
     expect(digits, "variants.init_range=[0, 0.5]", "both positive");
     expect(digits, "training.momentum=0.9", "expected it with \"sgd\"");
     expect(digits, "cell.lstm.eps=0.9", "cell.lstm.eps: unknown key");
-    expect(digits, "cell.gru.eps=0.9", "not among variants.cells");
+    expect(digits, "cell.lem.dt=-1", "cell.lem.dt: found -1");
     expect(digits, "cell.lsm.eps=0.9", "cell.lsm: unknown key, did you mean 'lstm'?");
     expect(digits, "data.window=3", "data.window: unknown key");
     expect(words, "data.validation=0.01", "data.validation: found a share of 1 of the text's");

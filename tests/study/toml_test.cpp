@@ -109,6 +109,32 @@ TEST(StudyFile, OverridesReplaceAddAndTakeBareWords) {
     EXPECT_NO_THROW(read(good, {"force.alpha=2.0"}));
 }
 
+TEST(TomlDocument, CharactersBeyondAsciiStandInStringsAndCommentsOnly) {
+    const std::string accented = "caf\xc3\xa9";
+    const std::vector<std::string> good_texts = {
+        "a = \"" + accented + "\" # " + accented,
+        "a = '" + accented + "'\nb = '\\' # '" + accented,
+        "a = \"\\\"" + accented + "\"",
+        "a = \"\"\"\n\"" + accented + "\"\" \\\"\"\"" + accented + "\"\"\"\"\"\nb = 1",
+        "a = '''\n''" + accented + "''''\nb = \"\" # it's " + accented,
+        "a.'" + accented + "'=['" + accented + "',{'" + accented + "'='" + accented + "'}]",
+        "\xef\xbb\xbf'" + accented + "' = 1",
+    };
+    for (const std::string& text : good_texts) EXPECT_NO_THROW(TomlDocument::parse(text, "f")) << text;
+    const std::vector<std::string> bad_texts = {"a = '" + accented + "' \xcf\x80", "a = \"b\" #\nb = 1\na = 20\xd0\x87", accented + " = 1",
+                                                "a = '''b''' \x80", "a = 0\"\xcc\x96\""};
+    for (const std::string& text : bad_texts) {
+        const std::string message = message_of([&, &content = text] { TomlDocument::parse(content, "f"); });
+        EXPECT_NE(message.find("not ASCII"), std::string::npos) << text << ": " << message;
+    }
+    EXPECT_EQ(message_of([] { TomlDocument::parse("\n'\xc3\xa9' = 1\xcf\x80", "f"); }).substr(0, 6), "f:2:8:");
+    EXPECT_EQ(TomlTable(TomlDocument::parse("", "f", {"name=" + accented})).string("name", std::nullopt), accented);
+}
+
+TEST(TomlDocument, AControlCharacterInAKeyIsAnError) {
+    EXPECT_NE(message_of([] { TomlDocument::parse("[\x1btudy]", "f"); }).find("not valid TOML"), std::string::npos);
+}
+
 TEST(TomlDocument, DifferenceIgnoresLayoutAndTheExceptedTable) {
     const auto a = TomlDocument::parse("[s]\nx = 1\n[analysis]\nr = 1\n", "a");
     const auto b = TomlDocument::parse("# note\n[analysis]\nr = 2\n[s]\nx   = 1\n", "b");
