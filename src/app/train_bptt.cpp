@@ -168,8 +168,9 @@ Record train_network(Session& session, learn::BpttTrainer& trainer, const learn:
 void write_attributes(io::H5Writer& file, const TrainOptions& options, const learn::BpttOptions& training, const learn::Model& model, const Parts& parts,
                       const Record& record) {
     const auto attribute = [&](const char* name, const io::AttributeValue& value) { file.attribute("/", name, value); };
-    attribute("cell", options.cell);
-    attribute("gated", !model.cell->gated_form_of.empty());
+    const bool gated = !model.cell->gated_form_of.empty();
+    attribute("cell", std::string(gated ? model.cell->gated_form_of : model.cell->name));
+    attribute("gated", gated);
     attribute("task", options.task);
     attribute("hidden", model.shape.hidden);
     attribute("init_weights", options.init_weights.string());

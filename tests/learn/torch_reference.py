@@ -5,7 +5,8 @@
 
 INIT.h5 is what --init-weights was given, TRAINED.h5 what `aelle train` wrote; cell, scalars, optimiser and sizes are its attributes. Prints, for
 each tensor, |aelle - PyTorch| / |PyTorch - INIT| (Frobenius norms) and ends with 1 where that exceeds the tolerance or a tensor is missing.
-rnn, lstm and gru are PyTorch's own modules; the other cells are written here from their papers. Double precision unless --single.
+rnn, lstm and gru are PyTorch's own modules; the other cells are written here from their papers. Single precision, as PyTorch's default is: updates
+much smaller than a weight are rounded to its last place there as here. --double shows how much that rounding is.
 Ends with 77 when torch, numpy or h5py cannot be imported.
 """
 import argparse
@@ -130,7 +131,8 @@ def train(cell, initial, attributes, pixels, labels):
 
 def read(path, dtype):
     with h5py.File(path) as file:
-        tensors = {name: torch.from_numpy(np.asarray(file[name], np.float64)).to(dtype) for name in file if file[name].ndim > 0}
+        names = [name for name in file if name not in ("train_loss", "loss", "accuracy")]
+        tensors = {name: torch.from_numpy(np.asarray(file[name], np.float64)).to(dtype) for name in names}
         attributes = {name: value.decode() if isinstance(value, bytes) else np.asarray(value).tolist() for name, value in file.attrs.items()}
     return tensors, attributes
 
@@ -156,11 +158,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
     parser.add_argument("--tolerance", type=float, default=2e-3)
-    parser.add_argument("--single", action="store_true", help="PyTorch in single precision")
+    parser.add_argument("--double", action="store_true", help="PyTorch in double precision")
     parser.add_argument("files", nargs="+", metavar="FILE")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    dtype = torch.float32 if options.single else torch.float64
+    dtype = torch.float64 if options.double else torch.float32
     pairs = zip(options.files[::2], options.files[1::2])
     results = [compare(initial, trained, options.data, dtype, options.tolerance) for initial, trained in pairs]
     sys.exit(0 if results and all(results) else 1)
