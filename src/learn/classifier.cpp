@@ -93,15 +93,21 @@ BatchLoss Classifier<T>::run(const backend::SequenceBatch<T>& inputs, std::span<
 
 template <class T>
 void Classifier<T>::drop(MatrixView<const T> h, const Dropout& dropout) {
-    RandomStream random(dropout.seed, dropout.variant, Purpose::dropout, dropout.update);
-    const auto bound = static_cast<uint64_t>(std::llround(dropout.rate * 0x1p32));
+    const RandomField field(dropout.seed, dropout.variant, Purpose::dropout, dropout.update, 0);
+    const auto rate = static_cast<float>(dropout.rate);
     const auto kept = static_cast<T>(1 / (1 - dropout.rate));
+    draws_.resize(static_cast<std::size_t>(hidden_));
     factors_.resize(static_cast<std::size_t>(hidden_ * columns_));
     dropped_.resize(factors_.size());
-    for (T& factor : factors_) factor = random.bits() < bound ? T(0) : kept;
     for (int64_t j = 0; j < columns_; ++j) {
+        field.uniform(0, static_cast<uint32_t>(j), draws_);
         const T* from = h.column(j);
-        for (int64_t i = 0; i < hidden_; ++i) dropped_[static_cast<std::size_t>(j * hidden_ + i)] = from[i] * factors_[static_cast<std::size_t>(j * hidden_ + i)];
+        T* factor = factors_.data() + j * hidden_;
+        T* to = dropped_.data() + j * hidden_;
+        for (int64_t i = 0; i < hidden_; ++i) {
+            factor[i] = draws_[static_cast<std::size_t>(i)] < rate ? T(0) : kept;
+            to[i] = from[i] * factor[i];
+        }
     }
     features_ = {dropped_.data(), hidden_, columns_, hidden_};
 }

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
+#include <vector>
 
 #include "aelle/backend/backend.hpp"
 #include "aelle/base/matrix.hpp"
@@ -12,7 +12,8 @@
 
 namespace aelle::learn {
 
-/// Dropout of one update; its mask is a function of these numbers alone. One draw for each unit of each predicted step.
+/// Dropout of one update; its mask is a function of these numbers alone: unit i of prediction j (in the order of the targets) takes column i of row j
+/// of RandomField(seed, variant, Purpose::dropout, update, 0), stream 0, and is dropped where that is less than the rate.
 struct Dropout {
     double rate = 0.0;
     uint64_t seed = 0, variant = 0, update = 0;
@@ -48,8 +49,6 @@ public:
     MatrixView<const T> probabilities() const { return {probabilities_.data(), classes_, columns_, classes_}; }
 
     Model model() const;
-    /// The model with the values of the cell's scalars' gradients of the last backward pass, in the spec's order (dL/dgamma; 0 for others).
-    std::span<const double> scalar_gradient() const { return network_->scalar_gradient(); }
 
 private:
     BatchLoss run(const backend::SequenceBatch<T>& inputs, std::span<const int32_t> targets, const backend::NoiseKey* noise, const Dropout* dropout,
@@ -66,6 +65,7 @@ private:
     AlignedVector<T> parameters_, gradient_;
     AlignedVector<T> probabilities_, d_logits_, d_hidden_;
     AlignedVector<T> factors_, dropped_;  // of dropout, (H x n * batch)
+    std::vector<float> draws_;            // (H)
     MatrixView<const T> features_;        // what the readout saw
     bool dropping_ = false;
 };
