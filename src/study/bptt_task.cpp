@@ -27,9 +27,7 @@ std::vector<int64_t> drawn(std::vector<int64_t> all, int64_t count, RandomStream
 }
 
 /// Sequences as a trajectory in double precision reads them, (T x I) row-major each.
-std::vector<std::vector<double>> as_inputs(const learn::Sequences& data, const std::vector<int64_t>& indices) {
-    learn::Minibatch batch;
-    data.gather(indices, batch);
+std::vector<std::vector<double>> as_inputs(const learn::Sequences& data, const std::vector<int64_t>& indices, const learn::Minibatch& batch) {
     const auto features = static_cast<std::size_t>(data.features()), count = indices.size();
     std::vector<std::vector<double>> all(count, std::vector<double>(static_cast<std::size_t>(data.steps()) * features, 0.0));
     for (std::size_t t = 0; t < static_cast<std::size_t>(data.steps()); ++t) {
@@ -127,8 +125,11 @@ void BpttTask::read_data(const std::filesystem::path& folder) {
                                       std::to_string(example_count()) + ", those that study.h5 shows as examples");
     }
     const auto stream = [&](Draw what) { return RandomStream(config_.seed, 0, Purpose::sequences, what); };
-    data_.spectrum.sequences =
-        as_inputs(*data_.validation, drawn(data_.validation_indices, settings_.spectrum_sequences, stream(for_spectra)));
+    const std::vector<int64_t> indices = drawn(data_.validation_indices, settings_.spectrum_sequences, stream(for_spectra));
+    learn::Minibatch batch;
+    data_.validation->gather(indices, batch);
+    data_.spectrum.sequences = as_inputs(*data_.validation, indices, batch);
+    data_.one_hot = !batch.symbols.empty();
     data_.spectrum.seed = config_.seed;
     data_.example_indices = drawn(data_.example_indices, example_count(), stream(for_examples));
 }
@@ -174,7 +175,7 @@ std::vector<int64_t> BpttTask::validation_indices(const Variant& variant) const 
 double BpttTask::training_work(const Variant& variant) const {
     const Blocks blocks = blocks_of(cells::find_cell(variant.cell));
     const auto h = static_cast<double>(variant.hidden), classes = static_cast<double>(data_.training->classes());
-    const auto features = static_cast<double>(data_.training->features());
+    const auto features = data_.one_hot ? 0.0 : static_cast<double>(data_.training->features());  // a column of the matrix is looked up
     return static_cast<double>(steps_) * 2.0 * h * (3.0 * h * blocks.recurrent + 2.0 * features * blocks.input) +
            static_cast<double>(data_.training->target_steps()) * 6.0 * h * classes;
 }

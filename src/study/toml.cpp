@@ -39,6 +39,8 @@ std::size_t end_of_string(std::string_view text, std::size_t at) {
     const bool lines = text.substr(at).starts_with(three);
     for (std::size_t i = at + (lines ? 3 : 1); i < text.size(); ++i) {
         if (quote == '"' && text[i] == '\\') {
+            const std::size_t next = std::min(text.find_first_not_of(" \t\r\n", i + 1), text.size());
+            if (next < text.size() && static_cast<unsigned char>(text[next]) >= 0x80) return next;  // another place that toml++ trips over
             ++i;
         } else if (!lines && (text[i] == quote || text[i] == '\n')) {
             return i + 1;
@@ -73,7 +75,7 @@ toml::table parse_text(std::string_view text, const std::string& origin) {
         const std::string_view line = before.substr(before.rfind('\n') + 1);  // npos + 1 is 0
         const auto column = std::ranges::count_if(line, [](char c) { return (c & 0xc0) != 0x80; }) + 1;
         throw DataError(origin + ":" + std::to_string(std::ranges::count(before, '\n') + 1) + ":" + std::to_string(column) +
-                        ": not valid TOML: found a character that is not ASCII, expected such characters in strings and comments only");
+                        ": not valid TOML: found a character that is not ASCII, expected such characters in strings and comments only, and not behind a backslash");
     }
     try {
         return toml::parse(text, origin);

@@ -32,6 +32,7 @@ struct BpttSettings {
 struct BpttData {
     std::shared_ptr<const learn::Sequences> training, validation, examples;
     std::vector<int64_t> training_indices, validation_indices, example_indices;
+    bool one_hot = false;     ///< inputs are symbols
     SpectrumInputs spectrum;  ///< without initial state, which is a variant's
 };
 
