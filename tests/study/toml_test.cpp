@@ -122,7 +122,7 @@ TEST(TomlDocument, CharactersBeyondAsciiStandInStringsAndCommentsOnly) {
     };
     for (const std::string& text : good_texts) EXPECT_NO_THROW(TomlDocument::parse(text, "f")) << text;
     const std::vector<std::string> bad_texts = {"a = '" + accented + "' \xcf\x80", "a = \"b\" #\nb = 1\na = 20\xd0\x87", accented + " = 1",
-                                                "a = '''b''' \x80", "a = 0\"\xcc\x96\""};
+                                                "a = '''b''' \x80", "a = 0\"\xcc\x96\"", "a = \"\\\xc7\x81\""};
     for (const std::string& text : bad_texts) {
         const std::string message = message_of([&, &content = text] { TomlDocument::parse(content, "f"); });
         EXPECT_NE(message.find("not ASCII"), std::string::npos) << text << ": " << message;
