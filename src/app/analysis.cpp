@@ -33,17 +33,23 @@ void read_autoencoder(study::TomlTable& table, embed::AutoencoderOptions& option
     options.curve_points = table.integer("curve_points", options.curve_points, 1, 1'000'000);
 }
 
-/// Exponents of another kind than the study's first. Variants may have fewer of them: NaN at the end at every epoch is padding.
+/// The kind of spectrum that a dataset of a study says it holds.
+std::string stated_kind(const io::H5Reader& file, const std::string& dataset) {
+    return file.attribute(dataset, "kind") ? file.text(dataset, "kind") : "";
+}
+
+/// Exponents of the kind asked for, where it is not the study's first (or empty). Variants may have fewer of them: NaN at the end at every epoch is padding.
 void take_spectra(const std::filesystem::path& path, const std::string& kind, embed::AnalysisInput& input) {
     const io::H5Reader file(path);
-    const auto first = file.attribute("exponents", "kind");
-    if (first && *first == io::AttributeValue(kind)) return;
+    input.kind = stated_kind(file, "exponents");
+    if (kind.empty() || kind == input.kind) return;
     const std::string name = "exponents_" + kind;
     if (!file.has(name)) {
         throw DataError(path.string() + ": analysis.spectrum: found \"" + kind + "\", expected a kind of spectrum that the study has taken (no dataset " +
                         name + ")");
     }
     const auto count = static_cast<int64_t>(input.variant.size()), epochs = static_cast<int64_t>(input.epochs.size());
+    input.kind = kind;
     input.exponents = file.read<double>(name, {count, epochs, -1});
     input.largest_dimension = file.dims(name).back();
     for (int64_t v = 0; v < count; ++v) {
@@ -74,7 +80,7 @@ embed::AnalysisInput analysis_input(const std::filesystem::path& file, const emb
     input.dimension = data.dimension;
     input.largest_dimension = data.largest_dimension;
     input.exponents = data.exponents;
-    if (!options.spectrum.empty()) take_spectra(file, options.spectrum, input);
+    take_spectra(file, options.spectrum, input);
     return input;
 }
 

@@ -99,7 +99,7 @@ void predict(Session& session, const PredictCommand& options) {
     const bool folder = std::filesystem::is_directory(options.model) || options.model.extension() != ".h5";
     const embed::Model model = embed::read_model(folder ? options.model / "analysis.h5" : options.model);
     const FileAndDataset place = locate_dataset(options.spectra);
-    const embed::SpectraFile spectra = embed::read_spectra(place.file, place.dataset, options.epoch);
+    const embed::SpectraFile spectra = embed::read_spectra(place.file, place.dataset, options.epoch, model.kind);
     const int64_t boundary_index = model.boundary_index(spectra.epoch ? spectra.epoch : options.epoch);
     const embed::Placement placement = embed::apply(model, spectra.spectra, boundary_index);
     write_result(options, model, boundary_index, spectra, placement);

@@ -157,6 +157,7 @@ void write_spectrum(const SpectrumCommand& options, const GivenNetwork& network,
     label(file, "reliable", {"sequence", "exponent_index"}, "1", "0 where rounding may have spoiled the exponent");
     label(file, "spectrum", {"exponent_index"}, units, "mean of the exponents over the sequences");
     label(file, "spectrum_std", {"exponent_index"}, units, "standard deviation of the exponents over the sequences");
+    for (const char* name : {"exponents", "spectrum"}) file.attribute(name, "kind", options.state);
     write_options(file, options, network);
     double defect = 0.0;
     for (const double d : results.defect) defect = std::isnan(d) || std::isnan(defect) ? nan : std::max(defect, d);

@@ -157,6 +157,7 @@ Model read_model(const std::filesystem::path& path) {
     Model model;
     model.length = static_cast<int64_t>(file.number("/", "length"));
     model.interpolation = read_choice<Interpolation>(file, "/", "analysis.interpolation");
+    if (file.attribute("/", "spectrum_kind")) model.kind = file.text("/", "spectrum_kind");
     model.log = read_choice<LogBase>(file, "/", "analysis.log");
     model.floor = file.number("/", "analysis.floor");
     model.boundary_each_epoch = read_choice<BoundaryEpochs>(file, "/", "analysis.boundaries") == BoundaryEpochs::each;

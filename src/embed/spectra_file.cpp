@@ -10,6 +10,7 @@
 
 #include "aelle/base/error.hpp"
 #include "aelle/base/text.hpp"
+#include "aelle/cells/spec.hpp"
 #include "aelle/io/file.hpp"
 #include "aelle/io/h5.hpp"
 
@@ -81,7 +82,27 @@ bool is_hdf5(const std::filesystem::path& file) {
     return std::string_view(start, sizeof start) == std::string_view("\x89HDF\r\n\x1a\n", 8);
 }
 
-std::string default_dataset(const io::H5Reader& file) {
+/// Empty where the dataset does not say.
+std::string stated_kind(const io::H5Reader& file, const std::string& dataset) {
+    return file.has(dataset) && file.attribute(dataset, "kind") ? file.text(dataset, "kind") : "";
+}
+
+/// The kind is the wanted one, or as good: the state of the cell that the file is of has nothing beside its hidden block.
+bool is_of_kind(const io::H5Reader& file, const std::string& found, const std::string& wanted) {
+    if (found.empty() || wanted.empty() || found == wanted) return true;
+    const auto sorted = [](const std::string& kind) { return kind == "full" || kind == "hidden"; };
+    return sorted(found) && sorted(wanted) && file.attribute("/", "cell") && cells::find_cell(file.text("/", "cell")).blocks == 1;
+}
+
+void check_kind(const io::H5Reader& file, const std::string& dataset, const std::string& wanted) {
+    const std::string found = stated_kind(file, dataset);
+    if (is_of_kind(file, found, wanted)) return;
+    throw DataError(file.file().string() + ": " + dataset + ": found spectra of kind \"" + found + "\", expected \"" + wanted +
+                    "\", the kind that the model was fitted to");
+}
+
+std::string default_dataset(const io::H5Reader& file, const std::string& kind) {
+    if (!kind.empty() && stated_kind(file, "exponents") != kind && file.has("exponents_" + kind)) return "exponents_" + kind;
     const bool spectrum = file.has("spectrum");
     if (spectrum && file.dims("spectrum").size() == 1) return "spectrum";
     if (file.has("exponents")) return "exponents";
@@ -122,14 +143,15 @@ void cut_rows(const io::H5Reader& file, SpectraFile& result) {
     }
 }
 
-SpectraFile read_hdf5(const std::filesystem::path& path, const std::string& wanted, std::optional<int64_t> epoch) {
+SpectraFile read_hdf5(const std::filesystem::path& path, const std::string& wanted, std::optional<int64_t> epoch, const std::string& kind) {
     const io::H5Reader file(path);
     SpectraFile result;
-    result.dataset = wanted.empty() ? default_dataset(file) : wanted;
+    result.dataset = wanted.empty() ? default_dataset(file, kind) : wanted;
     const io::Dims dims = file.dims(result.dataset);
     if (dims.empty() || dims.size() > 3) {
         throw DataError(path.string() + ": " + result.dataset + ": found " + std::to_string(dims.size()) + " dimensions, expected from 1 to 3");
     }
+    check_kind(file, result.dataset, kind);
     auto values = file.read<double>(result.dataset);
     const auto units = file.attribute(result.dataset, "units");
     if (units == io::AttributeValue(std::string("bits per step"))) {
@@ -186,8 +208,8 @@ std::vector<std::vector<double>> parse_csv(std::string_view text, const std::str
     return rows;
 }
 
-SpectraFile read_spectra(const std::filesystem::path& file, const std::string& dataset, std::optional<int64_t> epoch) {
-    if (!dataset.empty() || is_hdf5(file)) return read_hdf5(file, dataset, epoch);
+SpectraFile read_spectra(const std::filesystem::path& file, const std::string& dataset, std::optional<int64_t> epoch, const std::string& kind) {
+    if (!dataset.empty() || is_hdf5(file)) return read_hdf5(file, dataset, epoch, kind);
     return {parse_csv(io::read_text(file), file.string()), "", std::nullopt};
 }
 

@@ -87,6 +87,12 @@ TEST_F(ModelTest, AppliedToItsOwnStudyGivesTheAnalysisToTheBit) {
     expect_the_analysis(written_and_read());
 }
 
+TEST_F(ModelTest, KeepsTheKindOfItsSpectraWhereItIsKnown) {
+    EXPECT_EQ(written_and_read().kind, "");
+    input_.kind = "hidden";
+    EXPECT_EQ(written_and_read().kind, "hidden");
+}
+
 TEST_F(ModelTest, ANetworksPlaceDoesNotDependOnTheOthers) {
     const Model model = written_and_read();
     const auto spectra = spectra_at(1);

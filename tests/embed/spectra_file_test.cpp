@@ -94,12 +94,49 @@ TEST_F(SpectraFileTest, AStudyGivesItsLastEpochOrTheOneAskedFor) {
     io::H5Writer file;
     file.write("exponents", std::vector<double>{1, -1, 2, -2, 3, nan, 4, nan}, {2, 2, 2});
     file.write("dimension", std::vector<int64_t>{2, 1}, {2});
+    file.write("exponents_hidden", std::vector<double>{1, 2, 3, nan}, {2, 2, 1});
     file.write("epoch", std::vector<int64_t>{0, 5}, {2});
     file.commit(path);
     EXPECT_EQ(read_spectra(path).spectra, (Rows{{2, -2}, {4}}));
     EXPECT_EQ(read_spectra(path).epoch, 5);
     EXPECT_EQ(read_spectra(path, "", 0).spectra, (Rows{{1, -1}, {3}}));
     EXPECT_THROW(read_spectra(path, "", 3), DataError);
+    EXPECT_EQ(read_spectra(path, "", std::nullopt, "hidden").spectra, (Rows{{2}, {}}));
+    EXPECT_EQ(read_spectra(path, "", std::nullopt, "full").spectra.size(), 2u);
+}
+
+TEST_F(SpectraFileTest, SpectraOfAnotherKindAreRefused) {
+    const auto path = folder_ / "kinds.h5";
+    io::H5Writer file;
+    file.write("exponents", std::vector<double>{1, -1}, {1, 2});
+    file.attribute("exponents", "kind", std::string("hidden"));
+    file.write("exponents_full", std::vector<double>{2, 1, -1, -2}, {1, 4});
+    file.attribute("exponents_full", "kind", std::string("full"));
+    file.commit(path);
+    EXPECT_EQ(read_spectra(path).spectra, (Rows{{1, -1}}));
+    EXPECT_EQ(read_spectra(path, "", std::nullopt, "hidden").spectra, (Rows{{1, -1}}));
+    EXPECT_EQ(read_spectra(path, "", std::nullopt, "full").spectra, (Rows{{2, 1, -1, -2}}));
+    try {
+        read_spectra(path, "", std::nullopt, "paper-code");
+        FAIL() << "no error";
+    } catch (const DataError& error) {
+        EXPECT_NE(std::string(error.what()).find("exponents: found spectra of kind \"hidden\", expected \"paper-code\""), std::string::npos) << error.what();
+    }
+    EXPECT_THROW(read_spectra(path, "exponents_full", std::nullopt, "hidden"), DataError);
+}
+
+TEST_F(SpectraFileTest, FullAndHiddenAreOneForACellOfOneBlock) {
+    const auto read = [&](const std::string& cell, const std::string& kind) {
+        io::H5Writer file;
+        file.write("spectrum", std::vector<double>{1, -1}, {2});
+        file.attribute("spectrum", "kind", std::string("hidden"));
+        file.attribute("/", "cell", cell);
+        file.commit(folder_ / "one.h5");
+        return read_spectra(folder_ / "one.h5", "", std::nullopt, kind).spectra;
+    };
+    EXPECT_EQ(read("gru", "full"), (Rows{{1, -1}}));
+    EXPECT_THROW(read("gru", "paper-code"), DataError);
+    EXPECT_THROW(read("lstm", "full"), DataError);
 }
 
 TEST_F(SpectraFileTest, AFileOfAelleSpectrumIsOneNetwork) {

@@ -44,6 +44,7 @@ struct AnalysisInput {
     std::vector<int64_t> dimension;      ///< (V) exponents of each variant
     int64_t largest_dimension = 0;       ///< D
     std::vector<double> exponents;       ///< (V, E, D), unused beyond `dimension`
+    std::string kind;                    ///< of these spectra (lyapunov/kinds.hpp); empty where unknown
 };
 
 /// What was fitted in one repeat, and where it puts every spectrum; NaN for those left out.

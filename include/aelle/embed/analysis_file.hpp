@@ -25,8 +25,8 @@
 /// | `transform/{spectrum,target}` | (3) | constants named by attribute `fields`: (g(x) - shift) / factor, g by attribute `transform` (embed/transform.hpp) |
 /// | `curve/{reconstruction,prediction}_{train,validation}` | (P) | losses without dropout, repeat 0 |
 ///
-/// Root attributes: version, format_version, seed, threshold, median_loss, length, diverged, failed, left_out (variants), left_out_spectra, clipped (exponents), and
-/// every option as `analysis.NAME` (`analysis.autoencoder.NAME`). No dataset holds times, hosts, ranks or thread counts.
+/// Root attributes: version, format_version, seed, threshold, median_loss, length, diverged, failed, left_out (variants), left_out_spectra, clipped (exponents), spectrum_kind (that the
+/// model is of, where known), and every option as `analysis.NAME` (`analysis.autoencoder.NAME`). No dataset holds times, hosts, ranks or thread counts.
 
 #include <filesystem>
 

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "aelle/base/matrix.hpp"
@@ -34,6 +35,7 @@ std::vector<double> predicted_losses(const Autoencoder<float>& net, const Target
 struct Model {
     int64_t length = 0;  ///< L
     Interpolation interpolation = Interpolation::linear;
+    std::string kind;          ///< of the spectra it was fitted to (lyapunov/kinds.hpp); empty where unknown: the first of a study
     LogBase log = LogBase::e;  ///< unit that exponents are brought to first
     double floor = 0.0;  ///< exponents below it are raised to it
     SpectrumScaler spectrum_scaler;

@@ -8,6 +8,10 @@
 /// | (K) | one |
 /// | (n, K) | n |
 /// | (V, E, K), beside `epoch` (E): a study.h5 | V, at one of the epochs |
+/// Spectra of one kind (lyapunov/kinds.hpp) say nothing of another. Where a kind is wanted, `exponents_KIND` goes before the datasets above unless
+/// `exponents` says in its attribute `kind` that it is of that kind; a dataset that says it is of another is refused, except that "full" and "hidden" are
+/// one for a cell (root attribute) whose state has one block.
+///
 /// A dataset with the attribute units = "bits per step" is converted to natural logarithms. Where a dataset `dimension` (n) lies beside `exponents`,
 /// row i ends after dimension[i] of them; else NaN at the end of a row are padding where there are several rows.
 ///
@@ -31,7 +35,9 @@ struct SpectraFile {
 
 /// A file is HDF5 when it begins so or its name ends in .h5 or .hdf5, else CSV. `dataset`: empty for the rule above. `epoch`: of a study.h5, the last
 /// one unless given. MissingInput without the file; DataError names dataset, or line and column, found and expected.
-SpectraFile read_spectra(const std::filesystem::path& file, const std::string& dataset = "", std::optional<int64_t> epoch = std::nullopt);
+/// `kind`: of spectra that is wanted; empty for any.
+SpectraFile read_spectra(const std::filesystem::path& file, const std::string& dataset = "", std::optional<int64_t> epoch = std::nullopt,
+                         const std::string& kind = "");
 
 /// The CSV part alone; `name` is for messages.
 std::vector<std::vector<double>> parse_csv(std::string_view text, const std::string& name);
