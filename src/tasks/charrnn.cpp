@@ -52,13 +52,18 @@ Text read_text(const std::filesystem::path& data) {
     constexpr char32_t byte_order_mark = 0xfeff;
     if (!codes.empty() && codes.front() == byte_order_mark) codes.erase(codes.begin());
     if (codes.empty()) throw DataError(file.string() + ": found no text, expected at least one character");
-    std::vector<char32_t> distinct = codes;
-    std::ranges::sort(distinct);
-    distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
+    // Symbols number the code points that occur, ascending.
+    constexpr int32_t unseen = -1, seen = 0;
+    std::vector<int32_t> symbol_of(*std::ranges::max_element(codes) + std::size_t{1}, unseen);
+    for (const char32_t code : codes) symbol_of[code] = seen;
     Text text;
+    for (char32_t code = 0; code < symbol_of.size(); ++code) {
+        if (symbol_of[code] == unseen) continue;
+        symbol_of[code] = static_cast<int32_t>(text.vocabulary.size());
+        text.vocabulary.push_back(encode_utf8(code));
+    }
     text.symbols.reserve(codes.size());
-    for (const char32_t code : codes) text.symbols.push_back(static_cast<int32_t>(std::ranges::lower_bound(distinct, code) - distinct.begin()));
-    for (const char32_t code : distinct) text.vocabulary.push_back(encode_utf8(code));
+    for (const char32_t code : codes) text.symbols.push_back(symbol_of[code]);
     return text;
 }
 

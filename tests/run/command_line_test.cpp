@@ -1,5 +1,6 @@
 // Exit statuses and messages of the command line, without long work.
 #include "program.hpp"
+#include "tasks/data_folder.hpp"
 
 namespace aelle::test {
 namespace {
@@ -126,12 +127,32 @@ TEST_F(CommandLine, BadStudyFilesAre65WithPlaceAndKey) {
     EXPECT_TRUE(contains(broken.err, "broken.toml:1:")) << broken.err;
 }
 
+/// What a study file needs of the data folder, by its name; empty where it needs nothing.
+std::vector<std::string> needed_files(const fs::path& study) {
+    const std::string name = study.filename();
+    if (name.starts_with("smnist")) return {"mnist/train-images-idx3-ubyte", "mnist/train-labels-idx1-ubyte"};
+    if (name.starts_with("charrnn")) return {"war_and_peace/input.txt"};
+    return {};
+}
+
 TEST_F(CommandLine, EveryStudyFilePassesItsDryRun) {
+    fs::create_directories(scratch_ / "empty");
     for (const auto& entry : fs::directory_iterator(source / "runs")) {
         if (entry.path().extension() != ".toml") continue;
-        const Outcome outcome = aelle({"run", entry.path(), "-o", scratch_ / "o", "--dry-run"});
-        EXPECT_EQ(outcome.status, 0) << entry.path() << outcome.err;
-        EXPECT_TRUE(contains(outcome.out, "floating-point operations")) << outcome.out;
+        const auto dry_run = [&](const fs::path& data) {
+            return aelle({"run", entry.path(), "-o", scratch_ / "o", "--dry-run", "--data", data});
+        };
+        const auto needed = needed_files(entry.path());
+        const auto data = needed.empty() ? scratch_ / "empty" : real_data(fs::path(needed.front()).parent_path());
+        if (data) {
+            const Outcome outcome = dry_run(*data);
+            EXPECT_EQ(outcome.status, 0) << entry.path() << outcome.err;
+            EXPECT_TRUE(contains(outcome.out, "floating-point operations")) << outcome.out;
+        }
+        if (needed.empty()) continue;
+        const Outcome without = dry_run(scratch_ / "empty");
+        EXPECT_EQ(without.status, 66) << entry.path();
+        for (const std::string& file : needed) EXPECT_TRUE(contains(without.err, scratch_ / "empty" / file)) << file << " not in: " << without.err;
     }
     EXPECT_FALSE(fs::exists(scratch_ / "o"));
 }

@@ -75,74 +75,112 @@ struct GivenNet {
 
 inline Complex logistic(Complex a) { return 1.0 / (1.0 + std::exp(-a)); }
 
-inline Complexes GivenNet::step(const Complexes& s, const Complexes& x) const {
-    const auto scalar = [&](const char* name) { return scalars.at(name); };
-    const Complexes h(s.begin(), s.begin() + hidden), c(s.end() - hidden, s.end());
-    Complexes next(s.size());
-    if (cell == "rnn") {
-        const Complexes a = from_input(x), u = from_hidden(h);
-        for (int64_t i = 0; i < hidden; ++i) next[i] = std::tanh(a[i] + u[i]);
-    } else if (cell == "lstm") {
-        Complexes a[4];
-        for (int64_t k = 0; k < 4; ++k) {
-            a[k] = from_input(x, k);
-            const Complexes u = from_hidden(h, k);
-            for (int64_t i = 0; i < hidden; ++i) a[k][i] += u[i];
-        }
-        for (int64_t i = 0; i < hidden; ++i) {
-            next[hidden + i] = logistic(a[1][i]) * c[i] + logistic(a[0][i]) * std::tanh(a[2][i]);
-            next[i] = logistic(a[3][i]) * std::tanh(next[hidden + i]);
-        }
-    } else if (cell == "gru") {
-        Complexes w[3], u[3];
-        for (int64_t k = 0; k < 3; ++k) w[k] = from_input(x, k), u[k] = from_hidden(h, k);
-        for (int64_t i = 0; i < hidden; ++i) {
-            const Complex r = logistic(w[0][i] + u[0][i]), z = logistic(w[1][i] + u[1][i]), n = std::tanh(w[2][i] + r * u[2][i]);
-            next[i] = (1.0 - z) * n + z * h[i];
-        }
-    } else if (cell == "asrnn" || cell == "asrnn-gated") {
-        const Complexes w = from_input(x), a = symmetric_skew("weight_hh_l0", h, 1.0, scalar("gamma"));
-        const Complexes gate = cell == "asrnn" ? Complexes() : from_input(x, 0, "weight_iz_l0", "bias_iz_l0");
-        for (int64_t i = 0; i < hidden; ++i) {
-            const Complex z = gate.empty() ? 1.0 : logistic(a[i] + gate[i]);
-            next[i] = h[i] + scalar("eps") * z * std::tanh(a[i] + w[i]);
-        }
-    } else if (cell == "cornn") {
-        const Complexes a = from_input(x, 0, "weight_ih_l0", "bias_l0"), y = product("weight_hy_l0", h), z = product("weight_hz_l0", c);
-        for (int64_t i = 0; i < hidden; ++i) {
-            next[hidden + i] = c[i] + scalar("dt") * (std::tanh(a[i] + y[i] + z[i]) - scalar("gamma") * h[i] - scalar("epsilon") * c[i]);
-            next[i] = h[i] + scalar("dt") * next[hidden + i];
-        }
-    } else if (cell == "lipschitz" || cell == "noisy") {
-        const Complexes a = symmetric_skew("weight_a_l0", h, scalar("beta"), scalar("gamma_a"));
-        const Complexes w = symmetric_skew("weight_hh_l0", h, scalar("beta"), scalar("gamma_w")), b = from_input(x);
-        for (int64_t i = 0; i < hidden; ++i) {
-            const double d = tensors.contains("step_l0") ? tensors.at("step_l0").values[i] : scalar("eps");
-            next[i] = h[i] + d * (a[i] + std::tanh(w[i] + b[i]));
-        }
-    } else if (cell == "lem") {
-        Complexes w[4], u[3];
-        for (int64_t k = 0; k < 4; ++k) w[k] = from_input(x, k);
-        for (int64_t k = 0; k < 3; ++k) u[k] = from_hidden(h, k);
-        Complexes z(c.size());
-        for (int64_t i = 0; i < hidden; ++i) {
-            const Complex tau = scalar("dt") * logistic(w[1][i] + u[1][i]);
-            z[i] = (1.0 - tau) * c[i] + tau * std::tanh(w[3][i] + u[2][i]);
-        }
-        const Complexes q = product("weight_hz_l0", z);
-        for (int64_t i = 0; i < hidden; ++i) {
-            const Complex tau = scalar("dt") * logistic(w[0][i] + u[0][i]);
-            next[i] = (1.0 - tau) * h[i] + tau * std::tanh(w[2][i] + q[i] + bias("bias_hz_l0", i));
-            next[hidden + i] = z[i];
-        }
-    } else {  // rank1
-        Complexes r(h.size());
-        Complex z = 0;
-        for (int64_t i = 0; i < hidden; ++i) z += bias("weight_out", i) * (r[i] = std::tanh(h[i]));
-        const Complexes m = product("weight_hh_l0", r);
-        for (int64_t i = 0; i < hidden; ++i) next[i] = h[i] + scalar("dt") * (m[i] + bias("weight_fb", i) * z - h[i]);
+/// One step of a cell from its state blocks h and c (the same for cells of one block) and the input: the next state, h' first.
+using GivenStep = Complexes (*)(const GivenNet& net, const Complexes& h, const Complexes& c, const Complexes& x);
+
+inline Complexes step_rnn(const GivenNet& net, const Complexes& h, const Complexes&, const Complexes& x) {
+    const Complexes a = net.from_input(x), u = net.from_hidden(h);
+    Complexes next(h.size());
+    for (std::size_t i = 0; i < h.size(); ++i) next[i] = std::tanh(a[i] + u[i]);
+    return next;
+}
+
+inline Complexes step_lstm(const GivenNet& net, const Complexes& h, const Complexes& c, const Complexes& x) {
+    const std::size_t hidden = h.size();
+    Complexes a[4], next(2 * hidden);
+    for (int64_t k = 0; k < 4; ++k) {
+        a[k] = net.from_input(x, k);
+        const Complexes u = net.from_hidden(h, k);
+        for (std::size_t i = 0; i < hidden; ++i) a[k][i] += u[i];
+    }
+    for (std::size_t i = 0; i < hidden; ++i) {
+        next[hidden + i] = logistic(a[1][i]) * c[i] + logistic(a[0][i]) * std::tanh(a[2][i]);
+        next[i] = logistic(a[3][i]) * std::tanh(next[hidden + i]);
     }
     return next;
+}
+
+inline Complexes step_gru(const GivenNet& net, const Complexes& h, const Complexes&, const Complexes& x) {
+    Complexes w[3], u[3], next(h.size());
+    for (int64_t k = 0; k < 3; ++k) w[k] = net.from_input(x, k), u[k] = net.from_hidden(h, k);
+    for (std::size_t i = 0; i < h.size(); ++i) {
+        const Complex r = logistic(w[0][i] + u[0][i]), z = logistic(w[1][i] + u[1][i]), n = std::tanh(w[2][i] + r * u[2][i]);
+        next[i] = (1.0 - z) * n + z * h[i];
+    }
+    return next;
+}
+
+inline Complexes step_asrnn(const GivenNet& net, const Complexes& h, const Complexes&, const Complexes& x) {
+    const Complexes w = net.from_input(x), a = net.symmetric_skew("weight_hh_l0", h, 1.0, net.scalars.at("gamma"));
+    const Complexes gate = net.cell == "asrnn" ? Complexes() : net.from_input(x, 0, "weight_iz_l0", "bias_iz_l0");
+    Complexes next(h.size());
+    for (std::size_t i = 0; i < h.size(); ++i) {
+        const Complex z = gate.empty() ? 1.0 : logistic(a[i] + gate[i]);
+        next[i] = h[i] + net.scalars.at("eps") * z * std::tanh(a[i] + w[i]);
+    }
+    return next;
+}
+
+inline Complexes step_cornn(const GivenNet& net, const Complexes& y, const Complexes& z, const Complexes& x) {
+    const double dt = net.scalars.at("dt"), gamma = net.scalars.at("gamma"), epsilon = net.scalars.at("epsilon");
+    const Complexes a = net.from_input(x, 0, "weight_ih_l0", "bias_l0"), from_y = net.product("weight_hy_l0", y), from_z = net.product("weight_hz_l0", z);
+    const std::size_t hidden = y.size();
+    Complexes next(2 * hidden);
+    for (std::size_t i = 0; i < hidden; ++i) {
+        next[hidden + i] = z[i] + dt * (std::tanh(a[i] + from_y[i] + from_z[i]) - gamma * y[i] - epsilon * z[i]);
+        next[i] = y[i] + dt * next[hidden + i];
+    }
+    return next;
+}
+
+/// Lipschitz and noisy, which is noise-free here.
+inline Complexes step_lipschitz(const GivenNet& net, const Complexes& h, const Complexes&, const Complexes& x) {
+    const double beta = net.scalars.at("beta");
+    const Complexes a = net.symmetric_skew("weight_a_l0", h, beta, net.scalars.at("gamma_a"));
+    const Complexes w = net.symmetric_skew("weight_hh_l0", h, beta, net.scalars.at("gamma_w")), b = net.from_input(x);
+    Complexes next(h.size());
+    for (std::size_t i = 0; i < h.size(); ++i) {
+        const double d = net.tensors.contains("step_l0") ? net.tensors.at("step_l0").values[i] : net.scalars.at("eps");
+        next[i] = h[i] + d * (a[i] + std::tanh(w[i] + b[i]));
+    }
+    return next;
+}
+
+inline Complexes step_lem(const GivenNet& net, const Complexes& y, const Complexes& z, const Complexes& x) {
+    const double dt = net.scalars.at("dt");
+    const std::size_t hidden = y.size();
+    Complexes w[4], u[3], new_z(hidden), next(2 * hidden);
+    for (int64_t k = 0; k < 4; ++k) w[k] = net.from_input(x, k);
+    for (int64_t k = 0; k < 3; ++k) u[k] = net.from_hidden(y, k);
+    for (std::size_t i = 0; i < hidden; ++i) {
+        const Complex tau = dt * logistic(w[1][i] + u[1][i]);
+        new_z[i] = (1.0 - tau) * z[i] + tau * std::tanh(w[3][i] + u[2][i]);
+    }
+    const Complexes q = net.product("weight_hz_l0", new_z);
+    for (std::size_t i = 0; i < hidden; ++i) {
+        const Complex tau = dt * logistic(w[0][i] + u[0][i]);
+        next[i] = (1.0 - tau) * y[i] + tau * std::tanh(w[2][i] + q[i] + net.bias("bias_hz_l0", static_cast<int64_t>(i)));
+        next[hidden + i] = new_z[i];
+    }
+    return next;
+}
+
+inline Complexes step_rank1(const GivenNet& net, const Complexes& x, const Complexes&, const Complexes&) {
+    Complexes r(x.size()), next(x.size());
+    Complex z = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) z += net.bias("weight_out", static_cast<int64_t>(i)) * (r[i] = std::tanh(x[i]));
+    const Complexes m = net.product("weight_hh_l0", r);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        next[i] = x[i] + net.scalars.at("dt") * (m[i] + net.bias("weight_fb", static_cast<int64_t>(i)) * z - x[i]);
+    }
+    return next;
+}
+
+inline Complexes GivenNet::step(const Complexes& s, const Complexes& x) const {
+    static const std::map<std::string, GivenStep> steps{
+        {"rnn", step_rnn},     {"lstm", step_lstm},           {"gru", step_gru},         {"asrnn", step_asrnn}, {"asrnn-gated", step_asrnn},
+        {"cornn", step_cornn}, {"lipschitz", step_lipschitz}, {"noisy", step_lipschitz}, {"lem", step_lem},     {"rank1", step_rank1}};
+    return steps.at(cell)(*this, Complexes(s.begin(), s.begin() + hidden), Complexes(s.end() - hidden, s.end()), x);
 }
 
 /// A network with weights U(-width, width) / sqrt(H), which keep every spectrum mild.
