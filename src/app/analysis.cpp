@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "aelle/cells/spec.hpp"
 #include "aelle/embed/analysis_file.hpp"
 #include "aelle/io/h5.hpp"
+#include "aelle/lyapunov/kinds.hpp"
 #include "aelle/report/report.hpp"
 #include "aelle/report/tables.hpp"
 #include "aelle/study/merge.hpp"
@@ -64,6 +66,13 @@ void take_spectra(const std::filesystem::path& path, const std::string& kind, em
     }
 }
 
+/// The number of exponents where they are fewer than the tangent space has dimensions; a study takes fewer only where these are alike.
+int64_t leading_exponents(const embed::AnalysisInput& input) {
+    if (input.kind.empty() || input.variant.empty()) return 0;
+    const int64_t all = lyapunov::tangent_dimension(lyapunov::find_kind(input.kind), cells::find_cell(input.cell[0]), {input.hidden[0], 0});
+    return input.dimension[0] < all ? input.dimension[0] : 0;
+}
+
 embed::AnalysisInput analysis_input(const std::filesystem::path& file, const embed::AnalysisOptions& options) {
     const study::StudyData data = study::read_study(file);
     embed::AnalysisInput input;
@@ -81,6 +90,7 @@ embed::AnalysisInput analysis_input(const std::filesystem::path& file, const emb
     input.largest_dimension = data.largest_dimension;
     input.exponents = data.exponents;
     take_spectra(file, options.spectrum, input);
+    input.leading = leading_exponents(input);
     return input;
 }
 

@@ -94,12 +94,23 @@ std::string summary(const PredictCommand& options, const embed::SpectraFile& spe
            " by the predicted loss, " + count(placement.positive, -1) + " undefined";
 }
 
+/// Where the model knows leading exponents only, another number of them is most likely another part of the spectrum.
+std::string warning_of_lengths(const embed::Model& model, const embed::SpectraFile& spectra) {
+    const auto unlike = std::count_if(spectra.spectra.begin(), spectra.spectra.end(), [&](const auto& exponents) {
+        return !exponents.empty() && static_cast<int64_t>(exponents.size()) != model.leading;
+    });
+    if (model.leading == 0 || unlike == 0) return "";
+    return "the model was fitted to the " + std::to_string(model.leading) + " leading exponents of each network; " + std::to_string(unlike) + " of " +
+           std::to_string(spectra.spectra.size()) + " spectra have another number of them, and are stretched or compressed to that length";
+}
+
 void predict(Session& session, const PredictCommand& options) {
     check_output(options.output);
     const bool folder = std::filesystem::is_directory(options.model) || options.model.extension() != ".h5";
     const embed::Model model = embed::read_model(folder ? options.model / "analysis.h5" : options.model);
     const FileAndDataset place = locate_dataset(options.spectra);
     const embed::SpectraFile spectra = embed::read_spectra(place.file, place.dataset, options.epoch, model.kind);
+    if (const std::string text = warning_of_lengths(model, spectra); !text.empty()) session.console().warning(text);
     const int64_t boundary_index = model.boundary_index(spectra.epoch ? spectra.epoch : options.epoch);
     const embed::Placement placement = embed::apply(model, spectra.spectra, boundary_index);
     write_result(options, model, boundary_index, spectra, placement);

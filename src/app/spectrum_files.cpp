@@ -120,7 +120,7 @@ GivenSequences read_sequences(const SpectrumCommand& options, const GivenNetwork
     if (dims[0] < 1 || dims[1] < 1) throw DataError(name + "found shape " + shape_text(dims) + ", expected at least one sequence and one step");
     if (network.shape.input > 0 && dims[2] != network.shape.input) {
         throw DataError(name + "found " + std::to_string(dims[2]) + " features, expected " + std::to_string(network.shape.input) +
-                        ", the input size of the weights");
+                        ", the input size of the weights" + (options.layer.value_or(0) > 0 ? ": a later layer sees the outputs of the one before" : ""));
     }
     GivenSequences sequences{dims[0], dims[1], network.shape.input, {}, {}};
     if (options.warmup >= sequences.steps) {

@@ -170,7 +170,7 @@ void write_attributes(io::H5Writer& file, const TrainOptions& options, const lea
     const auto attribute = [&](const char* name, const io::AttributeValue& value) { file.attribute("/", name, value); };
     const bool gated = !model.cell->gated_form_of.empty();
     attribute("cell", std::string(gated ? model.cell->gated_form_of : model.cell->name));
-    attribute("gated", gated);
+    attribute("gated", int64_t{gated});
     attribute("task", options.task);
     attribute("hidden", model.shape.hidden);
     attribute("init_weights", options.init_weights.string());

@@ -268,6 +268,7 @@ void write_root(io::H5Writer& file, const AnalysisInput& input, const Analysis& 
     file.attribute("/", "left_out", analysis.left_out);
     file.attribute("/", "left_out_spectra", analysis.left_out_spectra);
     file.attribute("/", "clipped", analysis.clipped);
+    if (input.leading > 0) file.attribute("/", "leading_exponents", input.leading);
     if (!input.kind.empty()) file.attribute("/", "spectrum_kind", input.kind);
 }
 

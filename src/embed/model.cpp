@@ -158,6 +158,7 @@ Model read_model(const std::filesystem::path& path) {
     model.length = static_cast<int64_t>(file.number("/", "length"));
     model.interpolation = read_choice<Interpolation>(file, "/", "analysis.interpolation");
     if (file.attribute("/", "spectrum_kind")) model.kind = file.text("/", "spectrum_kind");
+    if (file.attribute("/", "leading_exponents")) model.leading = static_cast<int64_t>(file.number("/", "leading_exponents"));
     model.log = read_choice<LogBase>(file, "/", "analysis.log");
     model.floor = file.number("/", "analysis.floor");
     model.boundary_each_epoch = read_choice<BoundaryEpochs>(file, "/", "analysis.boundaries") == BoundaryEpochs::each;

@@ -1,6 +1,7 @@
 #include "aelle/learn/weights.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "aelle/base/error.hpp"
 #include "aelle/base/text.hpp"
@@ -30,13 +31,13 @@ public:
         for (const cells::TensorSpec& tensor : weights.cell->tensors) {
             const std::string name(tensor.name);
             const auto full = module.full_names.find(name);
-            if (full != module.full_names.end()) weights.parameters.tensors[name] = file_->read(full->second);
+            if (full != module.full_names.end()) weights.parameters.tensors[name] = read_finite(full->second);
         }
         for (const cells::ScalarSpec& scalar : weights.cell->scalars) read_scalar(module, std::string(scalar.name), weights);
         for (const std::string& name : options_.extra) {
             const auto full = find_extra(module.prefix, name);
             if (!full) continue;
-            weights.extra[name] = file_->read(*full);
+            weights.extra[name] = read_finite(*full);
             weights.extra_dims[name] = file_->dims(*full);
         }
         return weights;
@@ -51,6 +52,15 @@ private:
         else name = module.prefix + name;
         const std::vector<std::string> fitting = fitting_cells(*file_, module);
         throw DataError(path_ + ": " + name + ": " + misfit.problem + (fitting.empty() ? "" : "; the tensors are those of cell " + join(fitting, " or ")));
+    }
+
+    /// DataError naming the first value that is NaN or infinite, as of a network that diverged.
+    std::vector<double> read_finite(const std::string& full_name) const {
+        std::vector<double> values = file_->read(full_name);
+        const auto bad = std::ranges::find_if(values, [](double x) { return !std::isfinite(x); });
+        if (bad == values.end()) return values;
+        throw DataError(path_ + ": " + full_name + ": found " + exact(*bad) + " at element " + std::to_string(bad - values.begin()) + " of shape " +
+                        to_text(file_->dims(full_name)) + ", expected finite numbers");
     }
 
     const cells::CellSpec& form_of(const WeightsModule& module) const {

@@ -1,6 +1,8 @@
 #include "aelle/learn/weights.hpp"
 
+#include <cmath>
 #include <functional>
+#include <limits>
 #include <numeric>
 
 #include "aelle/base/error.hpp"
@@ -164,6 +166,19 @@ TEST_F(Weights, MissingTensorsAndWrongShapesAreNamed) {
     for (const auto& [message, tensors] : wrong) {
         put(tensors);
         EXPECT_EQ(refused("rnn"), message);
+    }
+}
+
+TEST_F(Weights, ValuesThatAreNotFiniteAreNamed) {
+    for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+        io::H5Writer file;
+        file.write("rnn.weight_ih_l0", counting(6, 0), {3, 2});
+        std::vector<double> recurrent = counting(9, 0);
+        recurrent[4] = bad;
+        file.write("rnn.weight_hh_l0", recurrent, {3, 3});
+        file.commit(h5());
+        const std::string message = message_of<DataError>([&] { read_weights(h5(), find_cell("rnn")); });
+        EXPECT_TRUE(contains(message, "net.h5: rnn.weight_hh_l0: found ") && contains(message, "at element 4 of shape (3, 3), expected finite numbers")) << message;
     }
 }
 

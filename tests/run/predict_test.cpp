@@ -56,6 +56,7 @@ TEST_F(Predict, ItsOwnStudyToTheBitInEveryFormat) {
     const Outcome outcome = predict(scratch_ / "study" / "study.h5");
     ASSERT_EQ(outcome.status, 0) << outcome.err;
     expect_epoch(1);  // the last
+    EXPECT_FALSE(contains(outcome.err, "leading exponents")) << outcome.err;
     EXPECT_EQ(result().number("/", "epoch"), static_cast<double>(epochs[1]));
     const auto names = analysis.read_strings("classifier");
     const auto c = std::find(names.begin(), names.end(), "aelle-pc1") - names.begin();
@@ -108,6 +109,7 @@ TEST_F(Predict, ANetworkOfAelleSpectrumOfAnotherSizeInEitherLogarithm) {
         const Outcome outcome = predict(scratch_ / "s.h5");
         ASSERT_EQ(outcome.status, 0) << outcome.err;
         EXPECT_TRUE(contains(outcome.out, "network 0: 40 exponents")) << outcome.out;
+        EXPECT_TRUE(contains(outcome.err, "fitted to the 32 leading exponents of each network; 1 of 1 spectra have another number")) << outcome.err;
         const auto loss = result().read<double>("predicted_loss");
         ASSERT_EQ(loss.size(), 1u);  // the mean over the sequences
         losses.push_back(loss[0]);
@@ -115,6 +117,21 @@ TEST_F(Predict, ANetworkOfAelleSpectrumOfAnotherSizeInEitherLogarithm) {
     EXPECT_NEAR(losses[0], losses[1], 1e-6 * losses[0]);
     ASSERT_EQ(predict((scratch_ / "s.h5").string() + ":exponents").status, 0);
     EXPECT_EQ(result().dims("predicted_loss"), (io::Dims{2}));
+}
+
+TEST_F(Predict, SpectraOfAnotherKindAreRefused) {
+    write_h5(given_net("lstm", 8, 3), scratch_ / "net.h5");
+    io::H5Writer file;
+    file.write("inputs", Reals(60, 0.5), {1, 20, 3});
+    file.commit(scratch_ / "x.h5");
+    for (const std::string state : {"full", "hidden"}) {
+        ASSERT_EQ(aelle({"spectrum", "--cell", "lstm", "--weights", scratch_ / "net.h5", "--inputs", scratch_ / "x.h5", "--state", state, "-o", scratch_ / "s.h5"}).status, 0);
+        const Outcome outcome = predict(scratch_ / "s.h5");
+        EXPECT_EQ(outcome.status, state == "full" ? 0 : 65) << outcome.err;
+        if (state == "hidden") {
+            EXPECT_TRUE(contains(outcome.err, "s.h5: spectrum: found spectra of kind \"hidden\", expected \"full\"")) << outcome.err;
+        }
+    }
 }
 
 TEST_F(Predict, WhatIsNotANumberIsUndefinedAndWhatIsWrongIsNamed) {

@@ -44,6 +44,7 @@ struct AnalysisInput {
     std::vector<int64_t> dimension;      ///< (V) exponents of each variant
     int64_t largest_dimension = 0;       ///< D
     std::vector<double> exponents;       ///< (V, E, D), unused beyond `dimension`
+    int64_t leading = 0;                 ///< number of exponents where they are the leading ones only; 0: whole spectra
     std::string kind;                    ///< of these spectra (lyapunov/kinds.hpp); empty where unknown
 };
 

@@ -26,7 +26,7 @@
 /// | `curve/{reconstruction,prediction}_{train,validation}` | (P) | losses without dropout, repeat 0 |
 ///
 /// Root attributes: version, format_version, seed, threshold, median_loss, length, diverged, failed, left_out (variants), left_out_spectra, clipped (exponents), spectrum_kind (that the
-/// model is of, where known), and every option as `analysis.NAME` (`analysis.autoencoder.NAME`). No dataset holds times, hosts, ranks or thread counts.
+/// model is of, where known), leading_exponents (their number, where spectra are not whole), and every option as `analysis.NAME` (`analysis.autoencoder.NAME`). No dataset holds times, hosts, ranks or thread counts.
 
 #include <filesystem>
 

@@ -35,6 +35,7 @@ std::vector<double> predicted_losses(const Autoencoder<float>& net, const Target
 struct Model {
     int64_t length = 0;  ///< L
     Interpolation interpolation = Interpolation::linear;
+    int64_t leading = 0;       ///< exponents of each network it was fitted to, where they were the leading ones only; 0: whole spectra
     std::string kind;          ///< of the spectra it was fitted to (lyapunov/kinds.hpp); empty where unknown: the first of a study
     LogBase log = LogBase::e;  ///< unit that exponents are brought to first
     double floor = 0.0;  ///< exponents below it are raised to it
