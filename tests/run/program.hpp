@@ -141,6 +141,15 @@ protected:
         return Process(words, scratch_).wait();
     }
 
+    /// Which of these modules python3 lacks, in words; empty when it has all.
+    std::string absent_from_python(const std::vector<std::string>& modules) const {
+        std::vector<std::string> words{"python3", "-c", "import importlib.util, sys; print(*[m for m in sys.argv[1:] if importlib.util.find_spec(m) is None])"};
+        words.insert(words.end(), modules.begin(), modules.end());
+        const Outcome outcome = Process(words, scratch_).wait();
+        if (outcome.status != 0) return "no python3";
+        return outcome.out == "\n" ? "" : "python3 has no module " + outcome.out;
+    }
+
     static std::vector<std::string> mpirun(int ranks, const std::vector<std::string>& words) {
         setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
         setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);

@@ -225,8 +225,8 @@ TEST_F(Train, TenUpdatesOfEveryCellAgreeWithPytorch) {
     const auto real = real_data("mnist");
     if (!real) GTEST_SKIP() << "no MNIST: looked for mnist in $AELLE_DATA and ../shared/data";
     real_ = *real;
-    const Words probe{"python3", "-c", "import importlib.util; [m for m in ('torch', 'numpy', 'h5py') if importlib.util.find_spec(m) is None] and exit('absent')"};
-    if (Process(probe, scratch_).wait().status != 0) GTEST_SKIP() << "no python3 with torch, numpy and h5py";
+    const std::string absent = absent_from_python({"torch", "numpy", "h5py"});
+    if (!absent.empty()) GTEST_SKIP() << absent;
     Words compared{"python3", source / "tests" / "learn" / "torch_reference.py", "--data", *real};
     for (const std::string name : {"rnn", "lstm", "gru", "asrnn", "asrnn-gated", "cornn", "lipschitz", "noisy", "lem"}) {
         const cells::CellSpec& cell = cells::find_cell(name);
