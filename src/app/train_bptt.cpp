@@ -123,6 +123,8 @@ struct Record {
     std::vector<double> train_loss, loss, accuracy;  ///< after each epoch; NaN once diverged
     int64_t samples = 0;
     double seconds = 0.0;  ///< of training
+    std::string device;  ///< that it ran on
+    int64_t threads = 0;
 };
 
 void validate(Session& session, const learn::BpttTrainer& trainer, const learn::Sequences& data, const Parts& parts, int64_t batch, Record& record) {
@@ -148,6 +150,8 @@ Record train_network(Session& session, learn::BpttTrainer& trainer, const learn:
     const int64_t per_epoch = trainer.updates_per_epoch(), all = epochs * per_epoch;
     const auto training = static_cast<int64_t>(parts.training.size());
     Record record;
+    record.device = session.backend().device_kind();
+    record.threads = session.threads();
     while (trainer.epochs_done() < epochs && trainer.finite()) {
         session.check_stop();
         const auto start = Clock::now();
@@ -172,6 +176,7 @@ void write_attributes(io::H5Writer& file, const TrainOptions& options, const lea
     attribute("cell", std::string(gated ? model.cell->gated_form_of : model.cell->name));
     attribute("gated", int64_t{gated});
     attribute("task", options.task);
+    attribute("data", options.common.data.string());
     attribute("hidden", model.shape.hidden);
     attribute("init_weights", options.init_weights.string());
     attribute("layer", options.layer.value_or(0));
@@ -191,6 +196,8 @@ void write_attributes(io::H5Writer& file, const TrainOptions& options, const lea
     attribute("limit_validation", static_cast<int64_t>(parts.validation.size()));
     attribute("seconds", record.seconds);
     attribute("samples_per_second", static_cast<double>(record.samples) / record.seconds);
+    attribute("device", record.device);
+    attribute("threads", record.threads);
     attribute("version", build_info().version);
 }
 

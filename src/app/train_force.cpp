@@ -61,6 +61,8 @@ Start starting_point(TrainOptions& options, const cells::CellSpec& cell) {
 struct Record {
     std::vector<double> target, output, train_loss, loss;
     double seconds = 0.0;
+    std::string device;  ///< that it ran on
+    int64_t threads = 0;
 };
 
 /// Tests are made after each whole epoch; their time is not training time.
@@ -76,6 +78,8 @@ Record train_network(Session& session, learn::ForceTrainer& trainer, const std::
     const int64_t all = options.steps.value_or(options.epochs.value_or(15) * options.steps_per_epoch);
     const int64_t slice = std::clamp<int64_t>(500'000'000 / (options.force.hidden * options.force.hidden), 1, 2000);  // for check_stop
     Record record;
+    record.device = session.backend().device_kind();
+    record.threads = session.threads();
     record.output.resize(static_cast<std::size_t>(all));
     for (int64_t done = 0; done < all;) {
         session.check_stop();
@@ -126,6 +130,8 @@ void write_result(const TrainOptions& options, const cells::CellSpec& cell, cons
     attribute("seconds", record.seconds);
     attribute("samples_per_second", static_cast<double>(steps) / record.seconds);  // a sample is a step here
     attribute("initial_scale", options.force.initial_scale);
+    attribute("device", record.device);
+    attribute("threads", record.threads);
     attribute("version", build_info().version);
     file.commit(options.output);
 }

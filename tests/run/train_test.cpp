@@ -86,6 +86,9 @@ TEST_F(Train, WritesTensorsCurvesAndOptions) {
     EXPECT_EQ(file.text("/", "optimizer"), "adam");
     EXPECT_EQ(file.text("/", "order"), "shuffle");
     EXPECT_EQ(file.text("/", "task"), "smnist");
+    EXPECT_EQ(file.text("/", "data"), data().string());
+    EXPECT_TRUE(file.text("/", "device").starts_with("cpu")) << file.text("/", "device");
+    EXPECT_GE(file.number("/", "threads"), 1);
 }
 
 TEST_F(Train, LearnsAndRepeatsItself) {
