@@ -160,7 +160,23 @@ TEST_F(DataStudy, HoldsEveryKindOfSpectrumAndExamples) {
     EXPECT_EQ(file.dims("example/inputs"), (io::Dims{10, 28, 28}));
     EXPECT_EQ(file.dims("example/probabilities"), (io::Dims{3, 10, 10}));
     EXPECT_TRUE(fs::exists(output / "report" / "index.html"));
-    // The other kinds can be analysed from the same file.
+}
+
+TEST_F(DataStudy, EveryKindIsAnalysedAndPredictTakesTheModelsKind) {
+    const fs::path output = scratch_ / "out";
+    finish("digits", output);
+    for (const std::string kind : {"", "full", "hidden", "paper-code"}) {
+        std::ofstream(scratch_ / "kind.toml") << "[analysis]\nspectrum = \"" << kind << "\"\n";
+        const Outcome analyzed = aelle({"analyze", output, "--analysis", scratch_ / "kind.toml"});
+        ASSERT_EQ(analyzed.status, 0) << analyzed.err;
+        const Outcome predicted = aelle({"predict", "--model", output, "--spectra", output / "study.h5", "-o", scratch_ / "p.h5"});
+        ASSERT_EQ(predicted.status, 0) << predicted.err;
+        const io::H5Reader analysis(output / "analysis.h5"), places(scratch_ / "p.h5");
+        EXPECT_EQ(analysis.text("/", "spectrum_kind"), kind.empty() ? "full" : kind);  // the study's first
+        EXPECT_EQ(places.text("/", "dataset"), kind.empty() || kind == "full" ? "exponents" : "exponents_" + kind);
+        const auto all = analysis.read<double>("predicted_loss", {24, 3}), found = places.read<double>("predicted_loss", {24});
+        for (int64_t v = 0; v < 24; ++v) EXPECT_EQ(found[v], all[3 * v + 2]) << kind << " " << v;  // at the last epoch
+    }
     EXPECT_EQ(aelle({"report", output}).status, 0);
 }
 
