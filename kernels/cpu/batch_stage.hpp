@@ -70,6 +70,15 @@ struct StageColumn {
     }
 };
 
+/// The units of one column, register by register: f(first unit, count of units), count a constant in all but a last, partial register.
+template <class T, int Bytes, class F>
+AELLE_INLINE void for_registers(int64_t hidden, F f) {
+    constexpr int64_t lanes = Pack<T, Bytes>::lanes;
+    int64_t i = 0;
+    for (; i + lanes <= hidden; i += lanes) f(i, lanes);
+    if (i < hidden) f(i, hidden - i);
+}
+
 template <class C, int S, class T, int Bytes>
 AELLE_INLINE void stage_forward_body(const StageTask<T>& task) {
     using P = Pack<T, Bytes>;
@@ -78,15 +87,15 @@ AELLE_INLINE void stage_forward_body(const StageTask<T>& task) {
     for (int64_t column = 0; column < task.batch; ++column) {
         StageColumn<T, Bytes> pre[slots + 1];
         for (int k = 0; k < slots; ++k) pre[k] = StageColumn<T, Bytes>(task, task.slots[k], column);
-        for (int64_t i = 0; i < task.hidden; i += P::lanes) {
-            const int64_t count = task.hidden - i;
+        for_registers<T, Bytes>(task.hidden, [&] [[gnu::always_inline]] (int64_t i, int64_t count) {
+            const int64_t at = column * task.hidden + i;
             P a[slots + 1], s[blocks], next[blocks];
             for (int k = 0; k < slots; ++k) a[k] = pre[k].at(i, count);
-            for (int b = 0; b < blocks; ++b) next[b] = s[b] = P::load(task.state[b] + column * task.hidden + i, count);
+            for (int b = 0; b < blocks; ++b) next[b] = s[b] = P::load(task.state[b] + at, count);
             C::template pointwise<S, T>(a, s, scalars, next);
             for (int b = 0; b < blocks; ++b)
-                if (task.next[b]) next[b].store(task.next[b] + column * task.hidden + i, count);
-        }
+                if (task.next[b]) next[b].store(task.next[b] + at, count);
+        });
     }
 }
 
@@ -99,8 +108,8 @@ AELLE_INLINE void stage_backward_body(const StageTask<T>& task) {
     for (int64_t column = 0; column < task.batch; ++column) {
         StageColumn<T, Bytes> pre[slots + 1];
         for (int k = 0; k < slots; ++k) pre[k] = StageColumn<T, Bytes>(task, task.slots[k], column);
-        for (int64_t i = 0; i < task.hidden; i += P::lanes) {
-            const int64_t count = task.hidden - i, at = column * task.hidden + i;
+        for_registers<T, Bytes>(task.hidden, [&] [[gnu::always_inline]] (int64_t i, int64_t count) {
+            const int64_t at = column * task.hidden + i;
             D a[slots + 1], s[blocks], next[blocks];
             for (int k = 0; k < slots; ++k) a[k] = D::variable(pre[k].at(i, count), k);
             for (int b = 0; b < blocks; ++b) next[b] = s[b] = D::variable(P::load(task.state[b] + at, count), slots + b);
@@ -120,7 +129,7 @@ AELLE_INLINE void stage_backward_body(const StageTask<T>& task) {
                 if (slot.constant_gradient) (P::load(slot.constant_gradient + i, count) + delta[k]).store(slot.constant_gradient + i, count);
             }
             for (int b = 0; b < blocks; ++b) delta[slots + b].store(task.delta[b] + at, count);
-        }
+        });
     }
 }
 

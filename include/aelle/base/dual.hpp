@@ -14,7 +14,7 @@ namespace aelle {
 
 /// 1 - tanh(a)^2 = 4 e / (1 + e)^2 with e = exp(-2|a|).
 template <class T>
-AELLE_HOST_DEVICE T tanh_derivative(T a)
+AELLE_HOST_DEVICE inline T tanh_derivative(T a)
     requires std::is_floating_point_v<T>
 {
     const T e = std::exp(T(-2) * std::fabs(a));
@@ -24,7 +24,7 @@ AELLE_HOST_DEVICE T tanh_derivative(T a)
 
 /// 1 / (1 + exp(-a)), without overflow.
 template <class T>
-AELLE_HOST_DEVICE T sigmoid(T a)
+AELLE_HOST_DEVICE inline T sigmoid(T a)
     requires std::is_floating_point_v<T>
 {
     const T e = std::exp(-std::fabs(a));
@@ -33,7 +33,7 @@ AELLE_HOST_DEVICE T sigmoid(T a)
 
 /// sigmoid(a) (1 - sigmoid(a)) = e / (1 + e)^2 with e = exp(-|a|).
 template <class T>
-AELLE_HOST_DEVICE T sigmoid_derivative(T a)
+AELLE_HOST_DEVICE inline T sigmoid_derivative(T a)
     requires std::is_floating_point_v<T>
 {
     const T e = std::exp(-std::fabs(a));
@@ -47,7 +47,7 @@ struct Dual {
     T value{};
     T d[N]{};
 
-    AELLE_HOST_DEVICE Dual() = default;
+    Dual() = default;
     AELLE_HOST_DEVICE Dual(const T& v) : value(v) {}  // constants enter formulas as they are
     /// The k-th independent variable.
     AELLE_HOST_DEVICE static Dual variable(const T& v, int k) {
@@ -80,7 +80,7 @@ struct Dual {
 };
 
 template <class T, int N>
-AELLE_HOST_DEVICE Dual<T, N> tanh(const Dual<T, N>& a) {
+AELLE_HOST_DEVICE inline Dual<T, N> tanh(const Dual<T, N>& a) {
     using std::tanh;
     Dual<T, N> r(tanh(a.value));
     const T slope = tanh_derivative(a.value);
@@ -89,7 +89,7 @@ AELLE_HOST_DEVICE Dual<T, N> tanh(const Dual<T, N>& a) {
 }
 
 template <class T, int N>
-AELLE_HOST_DEVICE Dual<T, N> sigmoid(const Dual<T, N>& a) {
+AELLE_HOST_DEVICE inline Dual<T, N> sigmoid(const Dual<T, N>& a) {
     Dual<T, N> r(sigmoid(a.value));
     const T slope = sigmoid_derivative(a.value);
     for (int k = 0; k < N; ++k) r.d[k] = slope * a.d[k];

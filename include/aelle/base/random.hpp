@@ -8,8 +8,12 @@
 #include <cstdint>
 #include <span>
 
+/// Before functions that are compiled for host and device. On the host they are inlined always, so that a vectorised loop never calls them: they
+/// take the instruction set of the function around them.
 #if defined(__CUDACC__)
 #define AELLE_HOST_DEVICE __host__ __device__
+#elif defined(__GNUC__)
+#define AELLE_HOST_DEVICE [[gnu::always_inline]]
 #else
 #define AELLE_HOST_DEVICE
 #endif
