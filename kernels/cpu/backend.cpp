@@ -53,11 +53,11 @@ public:
                                           double alpha) const override {
         return cpu::make_force_loop(shape, parameters, alpha);
     }
-    void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork& work) const override {
-        factor(method, z, log_r, work);
+    void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios) const override {
+        factor(method, z, log_r, work, ratios);
     }
-    void qr(QrMethod method, MatrixView<float> z, std::span<double> log_r, QrWork& work) const override {
-        factor(method, z, log_r, work);
+    void qr(QrMethod method, MatrixView<float> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios) const override {
+        factor(method, z, log_r, work, ratios);
     }
     double log_abs_det(MatrixView<double> a, QrWork& work) const override {
         return cpu::log_abs_det(cpu::kernels<double>(set_), a, work);
@@ -65,9 +65,9 @@ public:
 
 private:
     template <class T>
-    void factor(QrMethod method, MatrixView<T> z, std::span<double> log_r, QrWork& work) const {
-        if (method == QrMethod::accurate) cpu::accurate_qr(cpu::kernels<T>(set_), z, log_r, work);
-        else cpu::library_qr(cpu::kernels<T>(set_), z, log_r, work);
+    void factor(QrMethod method, MatrixView<T> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios) const {
+        if (method == QrMethod::accurate) cpu::accurate_qr(cpu::kernels<T>(set_), z, log_r, work, ratios);
+        else cpu::library_qr(cpu::kernels<T>(set_), z, log_r, work, ratios);
     }
     cpu::InstructionSet set_ = cpu::best_instruction_set();
 };

@@ -52,6 +52,9 @@ struct PowerOfTwo {
     T first, second;
 };
 
+/// Far inside the range of float, so that sums of products of a few stay there.
+float ratio(double x) { return static_cast<float>(std::clamp(x, -1e18, 1e18)); }
+
 template <class T>
 int exponent_of(T x) {
     int exponent = 0;
@@ -91,18 +94,23 @@ private:
 template <class T>
 class Householder {
 public:
-    Householder(const Kernels<T>& kernels, MatrixView<T> z, Work& work)
+    Householder(const Kernels<T>& kernels, MatrixView<T> z, Work& work, MatrixView<float> ratios)
         : kernels_(kernels),
           z_(z),
+          ratios_(ratios),
           ld_(padded<T>(z.rows)),
-          scratch_(work, static_cast<int64_t>(sizeof(T)) * (ld_ * (z.cols + 5) + 2 * padded<T>(z.cols)), z.rows + 2 * z.cols),
+          scratch_(work, static_cast<int64_t>(sizeof(T)) * (ld_ * (z.cols + 5) + padded<T>(z.cols)) +
+                             static_cast<int64_t>(sizeof(double)) * padded<double>(z.cols),
+                   z.rows + 3 * z.cols),
           v_(scratch_.take<T>(ld_ * z.cols)),
           group_(scratch_.take<T>(ld_ * 4)),
           row_max_(scratch_.take<T>(ld_)),
           tau_(scratch_.take<T>(z.cols)),
+          inverse_(scratch_.take<double>(z.cols)),
           order_(scratch_.take_indices(z.rows)),
           direction_(scratch_.take_indices(z.cols)),
-          exponent_(scratch_.take_indices(z.cols)) {}
+          exponent_(scratch_.take_indices(z.cols)),
+          column_(scratch_.take_indices(z.cols)) {}
 
     void run(std::span<double> log_r) {
         if (!kernels_.row_maxima(z_, row_max_)) {
@@ -137,6 +145,7 @@ private:
         kernels_.reflect(v_, tau_, ld_, 0, 1, reflectors_, group_, count);
         for (int64_t c = 0; c < count; ++c) {
             const int64_t before = reflectors_;
+            if (ratios_.data != nullptr) store_ratios(first + c, group_ + c * ld_);
             log_r[first + c] = make_reflector(first + c, group_ + c * ld_);
             for (int64_t later = c + 1; later < count; ++later)
                 kernels_.reflect(v_, tau_, ld_, before, 1, reflectors_ - before, group_ + later * ld_, 1);
@@ -161,7 +170,21 @@ private:
         v[pivot] += std::copysign(norm, v[pivot]);  // x - beta e with beta = -sign(alpha) ||x||: no cancellation
         direction_[j] = pivot;
         ++reflectors_;
+        const int64_t r_exponent = exponent_[j] - exponent;  // r_jj = -copysign(norm, v) 2^r_exponent
+        if (pivot == 0) base_ = r_exponent;
+        inverse_[pivot] = std::ldexp(-1.0 / std::copysign(static_cast<double>(norm), static_cast<double>(v[pivot])),
+                                     static_cast<int>(std::clamp<int64_t>(base_ - r_exponent, -1000, 1000)));
+        column_[pivot] = j;
         return log_scaled(static_cast<double>(norm), exponent_[j] - exponent);
+    }
+
+    /// Column j of R over the diagonal; earlier reflectors have passed the column.
+    void store_ratios(int64_t j, const T* column) {
+        float* to = ratios_.column(j);
+        std::fill(to, to + ratios_.rows, 0.0f);
+        to[j] = 1.0f;
+        const double scale = std::ldexp(1.0, static_cast<int>(std::clamp<int64_t>(exponent_[j] - base_, -1000, 1000)));
+        for (int64_t k = 0; k < reflectors_; ++k) to[column_[k]] = ratio(static_cast<double>(column[k]) * scale * inverse_[k]);
     }
 
     /// Columns of Q: H_0 H_1 ... applied to unit vectors, scattered back to the original order of rows.
@@ -182,12 +205,16 @@ private:
 
     const Kernels<T>& kernels_;
     MatrixView<T> z_;
+    MatrixView<float> ratios_;
     int64_t ld_;
     Scratch scratch_;
     T *v_, *group_, *row_max_, *tau_;
+    double* inverse_;    ///< 2^base_ / r_jj of the column of each reflector
     int64_t* order_;
     int64_t* direction_;  ///< column of the orthogonal matrix H_0 H_1 ... that becomes column j of Q
     int64_t* exponent_;   ///< column j was multiplied by 2^-exponent
+    int64_t* column_;     ///< column of each reflector
+    int64_t base_ = 0;
     int64_t reflectors_ = 0;
 };
 
@@ -213,13 +240,13 @@ void check_shape(int64_t rows, int64_t cols, std::span<double> log_r) {
 }  // namespace
 
 template <class T>
-void accurate_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> log_r, Work& work) {
+void accurate_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> log_r, Work& work, MatrixView<float> ratios) {
     check_shape(z.rows, z.cols, log_r);
-    Householder<T>(kernels, z, work).run(log_r);
+    Householder<T>(kernels, z, work, ratios).run(log_r);
 }
 
 template <class T>
-void library_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> log_r, Work& work) {
+void library_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> log_r, Work& work, MatrixView<float> ratios) {
     check_shape(z.rows, z.cols, log_r);
     const int64_t block = 64 * z.cols;  // LAPACK's own block size is at most 64
     Scratch scratch(work, static_cast<int64_t>(sizeof(T)) * (padded<T>(z.rows) + padded<T>(z.cols) + block), 0);
@@ -231,13 +258,19 @@ void library_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> lo
     T* space = scratch.take<T>(block);
     require(geqrf(z, tau, space, blas_size(block)) == 0, "LAPACK geqrf refused its arguments");
     for (int64_t j = 0; j < z.cols; ++j) log_r[j] = std::log(std::fabs(static_cast<double>(z(j, j))));
+    for (int64_t k = 0; k < ratios.cols; ++k) {
+        for (int64_t j = 0; j < ratios.rows; ++j) {
+            const bool above = j < k && z(j, j) != T(0);
+            ratios(j, k) = above ? ratio(static_cast<double>(z(j, k)) / static_cast<double>(z(j, j))) : j == k ? 1.0f : 0.0f;
+        }
+    }
     require(orgqr(z, tau, space, blas_size(block)) == 0, "LAPACK orgqr refused its arguments");
 }
 
-template void accurate_qr(const Kernels<double>&, MatrixView<double>, std::span<double>, Work&);
-template void accurate_qr(const Kernels<float>&, MatrixView<float>, std::span<double>, Work&);
-template void library_qr(const Kernels<double>&, MatrixView<double>, std::span<double>, Work&);
-template void library_qr(const Kernels<float>&, MatrixView<float>, std::span<double>, Work&);
+template void accurate_qr(const Kernels<double>&, MatrixView<double>, std::span<double>, Work&, MatrixView<float>);
+template void accurate_qr(const Kernels<float>&, MatrixView<float>, std::span<double>, Work&, MatrixView<float>);
+template void library_qr(const Kernels<double>&, MatrixView<double>, std::span<double>, Work&, MatrixView<float>);
+template void library_qr(const Kernels<float>&, MatrixView<float>, std::span<double>, Work&, MatrixView<float>);
 
 double log_abs_det(const Kernels<double>& kernels, MatrixView<double> a, Work& work) {
     require(a.rows == a.cols && a.rows >= 1, "determinant: the matrix is not square");

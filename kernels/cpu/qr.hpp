@@ -14,11 +14,13 @@ namespace aelle::cpu {
 /// graded matrices keep small |r_jj| to high relative accuracy (Powell & Reid 1969; Cox & Higham 1998, theorem 2, who pivot columns as
 /// well: here columns must keep their order, and accuracy is checked after the fact by `lyapunov`).
 template <class T>
-void accurate_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> log_r, backend::Backend::QrWork& work);
+void accurate_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> log_r, backend::Backend::QrWork& work,
+                 MatrixView<float> ratios = {});
 
 /// LAPACK geqrf and orgqr.
 template <class T>
-void library_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> log_r, backend::Backend::QrWork& work);
+void library_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> log_r, backend::Backend::QrWork& work,
+                 MatrixView<float> ratios = {});
 
 /// log|det a| by LU of the matrix with rows, then columns, scaled by powers of two to maxima in [1/2, 1).
 double log_abs_det(const Kernels<double>& kernels, MatrixView<double> a, backend::Backend::QrWork& work);

@@ -13,7 +13,7 @@ namespace aelle::backend {
 namespace {
 
 template <class T>
-void checked_qr(QrMethod method, MatrixView<T> z, std::span<double> log_r) {
+void checked_qr(QrMethod method, MatrixView<T> z, std::span<double> log_r, MatrixView<float> ratios) {
     require(z.cols <= z.rows && static_cast<int64_t>(log_r.size()) == z.cols, "qr: wrong shape");
     for (int64_t j = 0; j < z.cols; ++j) {
         for (int64_t i = 0; i < z.rows; ++i) {
@@ -22,7 +22,7 @@ void checked_qr(QrMethod method, MatrixView<T> z, std::span<double> log_r) {
             return;
         }
     }
-    reference::householder_qr(method, z, log_r);
+    reference::householder_qr(method, z, log_r, ratios);
 }
 
 template <class T>
@@ -69,8 +69,12 @@ public:
                                           double alpha) const override {
         return reference::make_force_loop(shape, parameters, alpha);
     }
-    void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork&) const override { checked_qr(method, z, log_r); }
-    void qr(QrMethod method, MatrixView<float> z, std::span<double> log_r, QrWork&) const override { checked_qr(method, z, log_r); }
+    void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork&, MatrixView<float> ratios) const override {
+        checked_qr(method, z, log_r, ratios);
+    }
+    void qr(QrMethod method, MatrixView<float> z, std::span<double> log_r, QrWork&, MatrixView<float> ratios) const override {
+        checked_qr(method, z, log_r, ratios);
+    }
     double log_abs_det(MatrixView<double> a, QrWork&) const override {
         for (int64_t j = 0; j < a.cols; ++j)
             for (int64_t i = 0; i < a.rows; ++i)

@@ -45,10 +45,23 @@ std::vector<Real> reflector(const std::vector<Real>& x, std::size_t pivot, Real&
     return v;
 }
 
+/// c: columns that all reflectors before their own have passed.
+void store_ratios(const Columns& c, const std::vector<std::size_t>& pivot, const std::vector<std::size_t>& zero_columns,
+                  std::span<const double> log_r, MatrixView<float> ratios) {
+    for (int64_t k = 0; k < ratios.cols; ++k) {
+        for (int64_t j = 0; j < ratios.rows; ++j) {
+            const bool zero = std::find(zero_columns.begin(), zero_columns.end(), static_cast<std::size_t>(j)) != zero_columns.end();
+            ratios(j, k) = j == k ? 1.0f : 0.0f;
+            if (j < k && !zero) ratios(j, k) = static_cast<float>(-std::copysign(c[k][pivot[j]] / std::exp(static_cast<Real>(log_r[j])),
+                                                                                 c[k][pivot[j]] * c[j][pivot[j]]));
+        }
+    }
+}
+
 }  // namespace
 
 template <class T>
-void householder_qr(backend::QrMethod method, MatrixView<T> z, std::span<double> log_r) {
+void householder_qr(backend::QrMethod method, MatrixView<T> z, std::span<double> log_r, MatrixView<float> ratios) {
     const auto rows = static_cast<std::size_t>(z.rows), cols = static_cast<std::size_t>(z.cols);
     const std::vector<int64_t> order = row_order(method, z);
     Columns c(cols, std::vector<Real>(rows));
@@ -71,6 +84,7 @@ void householder_qr(backend::QrMethod method, MatrixView<T> z, std::span<double>
         v.push_back(std::move(reflection));
         tau.push_back(t);
     }
+    if (ratios.data != nullptr) store_ratios(c, pivot, zero_columns, log_r, ratios);
     for (std::size_t k = 0; k < zero_columns.size(); ++k) pivot[zero_columns[k]] = v.size() + k;
     for (std::size_t j = 0; j < cols; ++j) {
         std::vector<Real> q(rows, 0);
@@ -80,8 +94,8 @@ void householder_qr(backend::QrMethod method, MatrixView<T> z, std::span<double>
     }
 }
 
-template void householder_qr(backend::QrMethod, MatrixView<double>, std::span<double>);
-template void householder_qr(backend::QrMethod, MatrixView<float>, std::span<double>);
+template void householder_qr(backend::QrMethod, MatrixView<double>, std::span<double>, MatrixView<float>);
+template void householder_qr(backend::QrMethod, MatrixView<float>, std::span<double>, MatrixView<float>);
 
 double log_abs_det(MatrixView<double> a) {
     const int64_t n = a.rows;

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numbers>
 
 #include "aelle/base/error.hpp"
+#include "aelle/base/random.hpp"
 
 namespace aelle::lyapunov {
 namespace {
@@ -25,6 +27,21 @@ void transposed_product(MatrixView<const double> a, MatrixView<const double> b, 
 void transposed_product(MatrixView<const float> a, MatrixView<const float> b, float* c) {
     cblas_sgemm(CblasColMajor, CblasTrans, CblasNoTrans, narrow(a.cols), narrow(b.cols), narrow(a.rows), 1.0f, a.data, narrow(a.ld), b.data,
                 narrow(b.ld), 0.0f, c, narrow(a.cols));
+}
+
+// Rounding of one QR in units of u times the size of its operands.
+constexpr double rounding_of_qr = 4.0;
+constexpr float rounding_of_q = 2.0f;
+
+/// b = r b for unit upper triangular r.
+void triangular_product(const Matrix<float>& r, Matrix<float>& b) {
+    cblas_strmm(CblasColMajor, CblasLeft, CblasUpper, CblasNoTrans, CblasUnit, narrow(b.rows()), narrow(b.cols()), 1.0f, r.data(),
+                narrow(r.rows()), b.data(), narrow(b.rows()));
+}
+/// b = b r^-1
+void triangular_division(Matrix<float>& b, const Matrix<float>& r) {
+    cblas_strsm(CblasColMajor, CblasRight, CblasUpper, CblasNoTrans, CblasUnit, narrow(b.rows()), narrow(b.cols()), 1.0f, r.data(),
+                narrow(r.rows()), b.data(), narrow(b.rows()));
 }
 
 template <class T>
@@ -63,35 +80,152 @@ double InverseNorm<T>::operator()(MatrixView<const T> q, MatrixView<const T> z) 
 }
 
 template <class T>
-void error_scales(backend::QrMethod method, MatrixView<const T> z, std::vector<double>& scales) {
-    scales.assign(static_cast<std::size_t>(z.rows), 0.0);
+void Factorisation::before(backend::QrMethod method, MatrixView<const T> z) {
+    growth = std::sqrt(static_cast<double>(z.rows));
+    rows_.assign(static_cast<std::size_t>(z.rows), 0.0);
     if (method == backend::QrMethod::library) {
-        std::fill(scales.begin(), scales.end(), largest_column_norm(z));
-        return;
+        std::fill(rows_.begin(), rows_.end(), largest_column_norm(z));
+    } else {
+        for (int64_t j = 0; j < z.cols; ++j) {
+            const T* x = z.column(j);
+            for (int64_t i = 0; i < z.rows; ++i) rows_[i] = std::max(rows_[i], static_cast<double>(std::fabs(x[i])));
+        }
     }
-    for (int64_t j = 0; j < z.cols; ++j) {
-        const T* x = z.column(j);
-        for (int64_t i = 0; i < z.rows; ++i) scales[i] = std::max(scales[i], static_cast<double>(std::fabs(x[i])));
-    }
-    std::sort(scales.begin(), scales.end(), std::greater<>());
+    sorted_ = rows_;
+    std::sort(sorted_.begin(), sorted_.end(), std::greater<>());
 }
 
 template <class T>
-void relative_errors(std::span<const double> log_r, std::span<const double> scales, std::span<double> error) {
-    // The factorisation is accurate to a few units in each of the D products of a sum; errors of unlike sign mostly cancel.
-    const double growth = std::sqrt(static_cast<double>(scales.size()));
-    const auto bound = [&](double log_size, double scale) {
-        return growth * (std::exp(std::log(Precision<T>::unit * scale) - log_size) + std::exp(std::log(Precision<T>::smallest) - log_size));
-    };
+void Factorisation::after(backend::QrMethod method, MatrixView<const T> q) {
+    scales.resize(log_r.size());
     std::size_t row = 0;
-    double worst = 0.0;
-    for (std::size_t j = 0; j < log_r.size(); ++j) {
+    for (const bool zero : {false, true})
+        for (std::size_t j = 0; j < log_r.size(); ++j)
+            if (std::isinf(log_r[j]) == zero) scales[j] = sorted_[row++];  // zero columns take what rows are left
+    if (method == backend::QrMethod::library) return;
+    constexpr double noise = 1024 * Precision<T>::unit;
+    for (int64_t j = 0; j < q.cols; ++j) {
         if (std::isinf(log_r[j])) continue;
-        worst = std::max(worst, bound(log_r[j], scales[row++]));
-        error[j] = worst;
+        double largest = 0.0;
+        for (int64_t k = j; k < q.cols; ++k) largest = std::max(largest, static_cast<double>(std::fabs(ratios(j, k))));
+        const double in_r = largest * std::exp(log_r[j]);
+        scales[j] = in_r;
+        const T* x = q.column(j);
+        for (int64_t i = 0; i < q.rows; ++i) {
+            const double size = static_cast<double>(std::fabs(x[i]));
+            if (size <= noise) continue;
+            scales[j] = std::max(scales[j], size * rows_[i]);
+            // What reflection j brought into row i, where a later column may need a row that was small.
+            rows_[i] = std::max(rows_[i], size * in_r);
+        }
     }
-    for (std::size_t j = 0; j < log_r.size(); ++j)
-        if (std::isinf(log_r[j])) error[j] = scales[row++] == 0.0 ? 0.0 : std::numeric_limits<double>::infinity();
+}
+
+void Factorisation::of_block(double probe) { std::fill(scales.begin(), scales.end(), probe); }
+
+namespace {
+
+/// u s / r for an error of size s in units of u.
+template <class T>
+double relative(const Factorisation& f, std::size_t j) {
+    return f.growth * (std::exp(std::log(Precision<T>::unit * f.scales[j]) - f.log_r[j]) +
+                       std::exp(std::log(Precision<T>::smallest) - f.log_r[j]));
+}
+
+}  // namespace
+
+/// log of the norm of column l of R.
+double log_norm(const Factorisation& f, int64_t l) {
+    double top = f.log_r[l];
+    for (int64_t k = 0; k < l; ++k)
+        if (f.ratios(k, l) != 0.0f) top = std::max(top, f.log_r[k] + std::log(std::fabs(static_cast<double>(f.ratios(k, l)))));
+    return top + 0.5 * std::log(static_cast<double>(l + 1));
+}
+
+template <class T>
+double local_error(const Factorisation& f) {
+    double worst = 0.0;
+    for (std::size_t j = 0; j < f.log_r.size(); ++j)
+        if (!std::isinf(f.log_r[j])) worst = std::max(worst, relative<T>(f, j));
+    return worst;
+}
+
+template <class T>
+ChainErrors<T>::ChainErrors(int64_t columns)
+    : sums_(static_cast<std::size_t>(columns)),
+      direction_(columns, columns),
+      turned_(columns, columns),
+      noise_(static_cast<std::size_t>(columns * columns + shifts)),
+      weight_(sums_.size()) {
+    RandomStream random(0, 0, Purpose::tangent, 2);
+    for (float& x : noise_) x = static_cast<float>(random.uniform(-std::numbers::sqrt3, std::numbers::sqrt3));
+}
+
+template <class T>
+void ChainErrors<T>::add(const Factorisation& f, bool counts) {
+    const int64_t n = direction_.rows();
+    shift_ = (shift_ + 389) % shifts;
+    constexpr double range = 80.0;                                   // of exp in single precision
+    constexpr float most = static_cast<float>(1 / Precision<T>::unit);  // a direction wholly wrong
+    const auto small = [](float x) { return std::fabs(x) < most ? x : most; };  // also for NaN
+    std::copy_n(direction_.data(), n * n, turned_.data());
+    triangular_product(f.ratios, turned_);
+    for (int64_t j = 0; j < n; ++j) {
+        weight_[j] = std::isinf(f.log_r[j]) ? 0.0 : rounding_of_qr * std::exp(std::min(std::log(f.scales[j]) - f.log_r[j], range));
+        std::fill_n(turned_.column(j), j, 0.0f);
+    }
+    for (int64_t l = 0; l < n; ++l) {
+        const double column = f.exact_product ? log_norm(f, l) : std::numeric_limits<double>::infinity();
+        for (int64_t k = l; k < n; ++k) {
+            const double weight = std::min(weight_[k], rounding_of_qr * std::exp(std::min(column - f.log_r[k], range)));
+            turned_(k, l) = small(turned_(k, l) + static_cast<float>(weight) * noise(k, l));
+        }
+    }
+    triangular_division(turned_, f.ratios);
+    for (int64_t l = 0; l < n; ++l) {
+        const bool exists = !std::isinf(f.log_r[l]);  // a zero column has an arbitrary direction, and no other column depends on it
+        if (counts) {
+            if (exists) sums_[l] += Precision<T>::unit * std::fabs(static_cast<double>(small(turned_(l, l))));
+            else if (f.scales[l] != 0.0) sums_[l] = std::numeric_limits<double>::infinity();  // rounding may have left the zero
+        }
+        for (int64_t k = l + 1; k < n; ++k) {
+            const double growth = exists ? std::exp(std::min(f.log_r[k] - f.log_r[l], range)) : 0.0;
+            direction_(k, l) = small(turned_(k, l) * static_cast<float>(growth) + rounding_of_q * noise(k, l));
+        }
+    }
+}
+
+template <class T>
+void ChainErrors<T>::disturb(double size) {
+    const int64_t n = direction_.rows();
+    shift_ = (shift_ + 389) % shifts;
+    for (int64_t l = 0; l < n; ++l)
+        for (int64_t k = l + 1; k < n; ++k) direction_(k, l) += static_cast<float>(size) * noise(k, l);
+}
+
+template <class T>
+std::vector<double> ChainErrors<T>::sums() const {
+    return sums_;
+}
+
+template <class T>
+void ChainErrors<T>::save(ArchiveWriter& archive) const {
+    archive.value(shift_);
+    archive.array(sums_);
+    archive.array(std::span<const float>(direction_.data(), static_cast<std::size_t>(direction_.size())));
+}
+
+template <class T>
+void ChainErrors<T>::load(ArchiveReader& archive) {
+    std::vector<double> sums;
+    std::vector<float> direction;
+    archive.value(shift_);
+    archive.array(sums);
+    archive.array(direction);
+    if (shift_ < 0 || shift_ >= shifts || sums.size() != sums_.size() || static_cast<int64_t>(direction.size()) != direction_.size())
+        throw DataError("checkpoint: error bounds have the wrong size");
+    sums_ = std::move(sums);
+    std::copy(direction.begin(), direction.end(), direction_.data());
 }
 
 template <class T>
@@ -106,10 +240,14 @@ double largest_column_norm(MatrixView<const T> z) {
 
 template class InverseNorm<float>;
 template class InverseNorm<double>;
-template void error_scales(backend::QrMethod, MatrixView<const float>, std::vector<double>&);
-template void error_scales(backend::QrMethod, MatrixView<const double>, std::vector<double>&);
-template void relative_errors<float>(std::span<const double>, std::span<const double>, std::span<double>);
-template void relative_errors<double>(std::span<const double>, std::span<const double>, std::span<double>);
+template void Factorisation::before(backend::QrMethod, MatrixView<const float>);
+template void Factorisation::before(backend::QrMethod, MatrixView<const double>);
+template void Factorisation::after(backend::QrMethod, MatrixView<const float>);
+template void Factorisation::after(backend::QrMethod, MatrixView<const double>);
+template double local_error<float>(const Factorisation&);
+template double local_error<double>(const Factorisation&);
+template class ChainErrors<float>;
+template class ChainErrors<double>;
 template double largest_column_norm(MatrixView<const float>);
 template double largest_column_norm(MatrixView<const double>);
 

@@ -1,14 +1,21 @@
 #pragma once
-/// How much rounding can have changed log|r_jj| of one block, from what the block itself shows.
+/// How much rounding can have changed the exponents, from what the factorisations themselves show.
 ///
-/// A block of n steps multiplies Q by J_n ... J_1 and factors the result Z = Q' R. A perturbation F of Z changes r_jj by the fraction
-/// |(Q'^T F R^-1)_jj| <= max_i |f_i| * |R^-1|_1. What rounding does to Z:
+/// A block of n steps multiplies Q by J_n ... J_1 and factors the result Z = Q' R. A perturbation F of Z is one of the tangents, Z = Q (1 + E)
+/// with E = R^-1 Q'^T F: it changes r_jj by the fraction |E_jj|, and for k > l it turns column l of Q' towards column k by |(Q'^T F)_kl| / r_ll.
+/// What rounding does to Z:
 ///
-/// - n = 1, accurate QR: an error of row i is relative to that row, so after sorting column j loses u * (j-th largest row) / |r_jj|.
+/// - n = 1, accurate QR: an error of row i is relative to that row, so (Q'^T F)_jl is about u * max_i |Q'_ij| |z_i|. That is the j-th largest
+///   row, unless columns cross; entries of Q' as small as rounding are left out, since the graded ones below it are not known.
 /// - n = 1, library QR: errors are relative to the largest column.
 /// - n > 1: the error made at step m grows under J_n ... J_{m+1}, in any direction, also outside the span of the tangents. A probe
 ///   vector carries random perturbations of the size of the tangents, added at every step, so its final norm times sqrt(D) is an
 ///   estimate of max_m |J_n ... J_{m+1}|_F |Z_m|, for non-normal transients as well as for exponents.
+///
+/// A turned direction stays and grows where the chain is not normal or later columns grow more than earlier ones: tangents Q (1 + D), D strictly
+/// lower triangular, become Z (1 + D) = Q' W R with W = (R D + G) R^-1 + 1, so that the next factorisation finds log|r_jj| changed by W_jj and
+/// columns turned by the lower part of W. A chain of saturated cells amplifies rounding by 1e13 that way in 28 steps (H = 64), which no
+/// single factorisation shows. ChainErrors carries one random D along, in units of u and in single precision.
 
 #include <cstdint>
 #include <limits>
@@ -16,6 +23,7 @@
 #include <vector>
 
 #include "aelle/backend/backend.hpp"
+#include "aelle/base/archive.hpp"
 #include "aelle/base/matrix.hpp"
 
 namespace aelle::lyapunov {
@@ -46,14 +54,54 @@ private:
     std::vector<int> integers_;
 };
 
-/// Magnitudes that errors of columns 0, 1, ... of z are relative to, one per row of z, descending, for a factorisation by `method`.
-template <class T>
-void error_scales(backend::QrMethod method, MatrixView<const T> z, std::vector<double>& scales);
+/// One factorisation Z = Q' R as the bounds need it.
+struct Factorisation {
+    std::vector<double> log_r;
+    std::vector<double> scales;  ///< of column j: size of (Q'^T F)_j in units of u; 0 for r_jj = 0 that is exact
+    Matrix<float> ratios;        ///< R with its rows divided by r_jj
+    bool exact_product = false;  ///< Z is free of rounding: that of the factorisation is also relative to every column
+    double growth = 1.0;         ///< of errors in a sum of D products, those of unlike sign mostly cancelling
 
-/// error[j] = bound on the relative error of |r_jj|, never decreasing with j because a wrong direction spoils later ones.
-/// log_r must not include a factor that scales lack. A zero column is exact when no row is left over for it.
+    template <class T>
+    void before(backend::QrMethod method, MatrixView<const T> z);
+    template <class T>
+    void after(backend::QrMethod method, MatrixView<const T> q);
+    void of_block(double probe);  ///< replaces scales
+
+private:
+    std::vector<double> rows_, sorted_;  ///< largest entry of every row of Z, as they stand and descending
+};
+
+/// Largest change that rounding of Z makes to a log|r_jj|.
 template <class T>
-void relative_errors(std::span<const double> log_r, std::span<const double> scales, std::span<double> error);
+double local_error(const Factorisation& f);
+
+/// What rounding has done to the columns of Q and to sums of log|r_jj|, over a chain of factorisations.
+template <class T>
+class ChainErrors {
+public:
+    explicit ChainErrors(int64_t columns);
+
+    /// The next factorisation of the chain; `counts`: its logs are added to the exponents.
+    void add(const Factorisation& f, bool counts);
+    /// The columns of Q were disturbed, each in every direction, by `size` units of u.
+    void disturb(double size);
+    /// Estimates of the errors of sums of log|r_jj|, all changes taken as of one sign.
+    std::vector<double> sums() const;
+
+    void save(ArchiveWriter& archive) const;
+    void load(ArchiveReader& archive);
+
+private:
+    float noise(int64_t i, int64_t j) const { return noise_[static_cast<std::size_t>(i + j * direction_.rows() + shift_)]; }
+
+    static constexpr int64_t shifts = 1021;
+    std::vector<double> sums_;
+    Matrix<float> direction_, turned_;
+    std::vector<float> noise_;  ///< uniform with variance 1; every use begins elsewhere in it
+    int64_t shift_ = 0;
+    std::vector<double> weight_;
+};
 
 template <class T>
 double largest_column_norm(MatrixView<const T> z);

@@ -50,17 +50,17 @@ struct SpectrumRun<T>::Impl {
         check("warmup", options.warmup, 0, most, "at least 0");
         check("interval", options.interval, 0, most, "at least 1, or 0 for automatic");
         exponents = options.exponents == 0 ? dimension : options.exponents;
+        errors = ChainErrors<T>(exponents);
         // One column more than exponents: the probe of rounding.hpp.
         q = Matrix<T>(dimension, exponents + 1);
         z = Matrix<T>(dimension, exponents + 1);
         spare = Matrix<T>(dimension, exponents + 1);
         const auto count = static_cast<std::size_t>(exponents);
-        log_r.resize(count);
-        error.resize(count);
-        log_first.resize(count);
-        error_first.resize(count);
+        for (Factorisation* f : {&first, &second, &last}) {
+            f->log_r.resize(count);
+            f->ratios = Matrix<float>(exponents, exponents);
+        }
         log_sum.assign(count, 0.0);
-        error_sum.assign(count, 0.0);
         start();
     }
 
@@ -76,7 +76,7 @@ struct SpectrumRun<T>::Impl {
         }
         RandomStream random(options.seed, 0, Purpose::tangent);
         for (int64_t i = 0; i < dimension * exponents; ++i) q.data()[i] = static_cast<T>(random.normal());
-        backend.qr(backend::QrMethod::accurate, columns(q, exponents), log_r, work);
+        backend.qr(backend::QrMethod::accurate, columns(q, exponents), last.log_r, work);
     }
 
     void advance() {
@@ -95,40 +95,52 @@ struct SpectrumRun<T>::Impl {
             return;
         }
         if (interval.automatic()) interval.accept(length, spread(), block_error / rounding_floor(), budget());
-        if (averaged()) add_to_sums();
+        add_to_sums(averaged());
         std::swap(q, z);
         const bool was_averaged = averaged();
         step += length;
-        if (map.shear(columns(q, exponents))) sheared = true;
+        const double change = map.shear(columns(q, exponents));
+        if (change != 0.0) {
+            sheared = true;
+            errors.disturb(1 + change * change / static_cast<double>(dimension));  // |P - I| |P^-1|, since the inverse is 2 I - P
+        }
         if (sheared && step == end) close(was_averaged);
     }
 
     /// The columns of q, which are P Q, become orthonormal again; what that takes belongs to the steps before it.
     void close(bool counts) {
-        std::copy_n(q.data(), dimension * exponents, z.data());
-        error_scales<T>(options.qr, columns(z, exponents), scales);
-        backend.qr(options.qr, columns(z, exponents), log_r, work);
-        relative_errors<T>(log_r, scales, error);
-        std::swap(q, z);
-        sheared = false;
-        ++factorisations;
+        factor_one(columns(q, exponents), last);
+        in_two = sheared = last.exact_product = false;
         block_logdet = 0.0;
-        if (counts) add_to_sums();
+        add_to_sums(counts);
     }
 
-    void add_to_sums() {
-        for (int64_t j = 0; j < exponents; ++j) {
-            log_sum[j] += log_r[j];
-            error_sum[j] += error[j];
-        }
+    /// The results of the block's factorisation, or of its two, enter the exponents (`counts`) and their error bounds.
+    void add_to_sums(bool counts) {
+        if (in_two) errors.add(first, counts);
+        errors.add(last, counts);
+        if (!counts) return;
+        for (int64_t j = 0; j < exponents; ++j) log_sum[j] += log_r(j);
         logdet_sum += block_logdet;
     }
 
-    /// Products and factorisation of `length` steps from q: leaves Q' in z, and log_r, error, block_error and block_logdet. False when
-    /// something is not finite. The system is left after the block.
+    /// log|r_jj| of the block.
+    double log_r(int64_t j) const {
+        return last.log_r[j] + (in_two ? first.log_r[j] : 0.0) + static_cast<double>(block_exponent) * std::numbers::ln2;
+    }
+
+    void factor_one(MatrixView<T> product, Factorisation& f) {
+        f.before<T>(options.qr, product);
+        backend.qr(options.qr, product, f.log_r, work, f.ratios.view());
+        f.after<T>(options.qr, product);
+        ++factorisations;
+    }
+
+    /// Products and factorisation of `length` steps from q: leaves Q' in z, and what the block_ members hold. False when something is not
+    /// finite. The system is left after the block.
     bool run_block(int64_t length) {
         const bool probed = length > 1;
-        int64_t exponent = 0;  // z holds the product times 2^-exponent
+        block_exponent = 0;
         block_logdet = 0.0;
         Matrix<T>* from = &q;
         Matrix<T>* to = &z;
@@ -140,64 +152,57 @@ struct SpectrumRun<T>::Impl {
             if (probed) perturb(from->column(exponents), norm, step + m);
             map.multiply(columns(*from, exponents + probed), columns(*to, exponents + probed));
             if (m + 1 < length) map.shear(columns(*to, exponents + 1));
-            if (probed) norm = rescale(columns(*to, exponents + 1), exponent);
+            if (probed) norm = rescale(columns(*to, exponents + 1));
             from = to;
             to = from == &z ? &spare : &z;
         }
         if (from != &z) std::swap(z, spare);
-        return factor(probed, exponent) && all_finite<T>(system.state());
+        const bool usable = probed ? factor_block() : factor_step();
+        return usable && !std::isnan(block_logdet) && all_finite<T>(system.state());
     }
 
-    bool factor(bool probed, int64_t exponent) {
+    static bool usable(const Factorisation& f) {
+        return std::none_of(f.log_r.begin(), f.log_r.end(), [](double x) { return std::isnan(x) || x == HUGE_VAL; });
+    }
+
+    bool factor_block() {
         const MatrixView<T> block = columns(z, exponents);
-        double probe = 0.0;
-        if (probed) {
-            std::copy_n(z.data(), dimension * exponents, spare.data());
-            probe = std::sqrt(static_cast<double>(dimension)) * largest_column_norm<T>(z.view().columns(exponents, 1));
-            scales.assign(static_cast<std::size_t>(dimension), probe);
-        } else {
-            error_scales<T>(options.qr, block, scales);
-        }
-        backend.qr(options.qr, block, log_r, work);
-        ++factorisations;
-        if (std::any_of(log_r.begin(), log_r.end(), [](double x) { return std::isnan(x) || x == HUGE_VAL; })) return false;
-        relative_errors<T>(log_r, scales, error);
+        std::copy_n(z.data(), dimension * exponents, spare.data());
+        const double probe = std::sqrt(static_cast<double>(dimension)) * largest_column_norm<T>(z.view().columns(exponents, 1));
+        factor_one(block, last);
+        last.of_block(probe);
+        last.exact_product = false;
+        in_two = false;
+        if (!usable(last)) return false;
+        block_error = interval.automatic() ? Precision<T>::unit * probe * inverse_norm(block, columns(spare, exponents)) : 0.0;
+        return true;
+    }
+
+    bool factor_step() {
+        factor_one(columns(z, exponents), last);
+        last.exact_product = step == 0 && !options.random_start;  // columns of M itself
+        in_two = false;
         block_error = 0.0;
-        if (probed && interval.automatic()) block_error = Precision<T>::unit * probe * inverse_norm(block, columns(spare, exponents));
-        for (double& x : log_r) x += static_cast<double>(exponent) * std::numbers::ln2;
-        if (!probed && options.qr == backend::QrMethod::accurate && largest_error() > Precision<T>::split_tolerance) factor_in_two();
-        return !std::isnan(block_logdet);
+        if (!usable(last)) return false;
+        if (options.qr == backend::QrMethod::accurate && local_error<T>(last) > Precision<T>::split_tolerance) factor_in_two();
+        return true;
     }
 
     /// The last step once more from q, as two products with a factorisation after each (StepMap::split); kept where it is the better one.
     void factor_in_two() {
         if (!map.split()) return;
-        if (second.rows() == 0) second = Matrix<T>(dimension, exponents);
-        const double before = largest_error();
-        const auto half = [&](MatrixView<T> product, std::vector<double>& logs, std::vector<double>& errors) {
-            error_scales<T>(options.qr, product, scales);
-            backend.qr(options.qr, product, logs, work);
-            ++factorisations;
-            relative_errors<T>(logs, scales, errors);
-        };
-        const std::vector<double> kept_logs = log_r, kept_errors = error;
+        if (other.rows() == 0) other = Matrix<T>(dimension, exponents);
         map.multiply_scale(columns(q, exponents), columns(spare, exponents));
-        half(columns(spare, exponents), log_first, error_first);
-        map.multiply_rest(columns(spare, exponents), second.view());
-        half(second.view(), log_r, error);
-        for (int64_t j = 0; j < exponents; ++j) {
-            log_r[j] += log_first[j];
-            error[j] += error_first[j];
-        }
-        if (largest_error() < before) {
-            std::copy_n(second.data(), dimension * exponents, z.data());
-            return;
-        }
-        log_r = kept_logs;
-        error = kept_errors;
+        factor_one(columns(spare, exponents), first);
+        map.multiply_rest(columns(spare, exponents), other.view());
+        factor_one(other.view(), second);
+        if (!(local_error<T>(first) + local_error<T>(second) < local_error<T>(last))) return;
+        in_two = true;
+        first.exact_product = last.exact_product;
+        second.exact_product = false;
+        std::swap(last, second);
+        std::copy_n(other.data(), dimension * exponents, z.data());
     }
-
-    double largest_error() const { return *std::max_element(error.begin(), error.end()); }
 
     /// Adds a random vector of norm about `norm`: the rounding of one step in units of u.
     void perturb(T* probe, double norm, int64_t at) {
@@ -207,7 +212,7 @@ struct SpectrumRun<T>::Impl {
     }
 
     /// Keeps products of many steps in range by an exact power of two for all columns; the largest norm of a tangent afterwards.
-    double rescale(MatrixView<T> block, int64_t& exponent) {
+    double rescale(MatrixView<T> block) {
         constexpr double range = sizeof(T) == 8 ? 0x1p200 : 0x1p30;
         const double norm = largest_column_norm<T>(block.columns(0, exponents));
         if (!std::isfinite(norm) || norm == 0.0 || (norm < range && norm > 1 / range)) return norm;
@@ -216,12 +221,12 @@ struct SpectrumRun<T>::Impl {
         const T factor = std::ldexp(T(1), -shift);
         for (int64_t j = 0; j < block.cols; ++j)
             for (int64_t i = 0; i < block.rows; ++i) block(i, j) *= factor;
-        exponent += shift;
+        block_exponent += shift;
         return mantissa;
     }
 
     double spread() const {
-        const auto [low, high] = std::minmax_element(log_r.begin(), log_r.end());
+        const auto [low, high] = std::minmax_element(last.log_r.begin(), last.log_r.end());
         return *high - *low;
     }
     /// The error that a block of orthogonal J would be credited with.
@@ -240,20 +245,21 @@ struct SpectrumRun<T>::Impl {
         const auto steps = static_cast<double>(options.steps);
         std::vector<double> mean(count);
         for (std::size_t j = 0; j < count; ++j) mean[j] = log_sum[j] / steps;
+        const std::vector<double> error = errors.sums();
         double limit = Precision<T>::exponent_tolerance * steps;
         if (watches_determinant()) {
             const double sum = std::accumulate(mean.begin(), mean.end(), 0.0), determinant = logdet_sum / steps;
             spectrum.logdet_defect = sum == determinant ? 0.0 : std::fabs(sum - determinant);
             // Rounding has been larger than the bounds say: give up those that they call worst.
             if (!(spectrum.logdet_defect <= Precision<T>::determinant_tolerance * std::max(1.0, std::fabs(determinant) * 1e-3)))
-                limit = std::min(limit, 1e-3 * *std::max_element(error_sum.begin(), error_sum.end()));
+                limit = std::min(limit, 1e-3 * *std::max_element(error.begin(), error.end()));
         }
         std::vector<std::size_t> order(count);
         std::iota(order.begin(), order.end(), std::size_t{0});
         if (options.sorted) std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return mean[a] > mean[b]; });
         for (std::size_t j = 0; j < count; ++j) {
             spectrum.exponents[j] = mean[order[j]];
-            spectrum.reliable[j] = error_sum[order[j]] <= limit;
+            spectrum.reliable[j] = error[order[j]] <= limit;
         }
         return spectrum;
     }
@@ -264,14 +270,17 @@ struct SpectrumRun<T>::Impl {
     StepMap<T> map;
     int64_t dimension, exponents = 0;
     Interval interval;
-    Matrix<T> q, z, spare, second;
+    Matrix<T> q, z, spare, other;
     InverseNorm<T> inverse_norm;
     backend::Backend::QrWork work;
     std::vector<T> saved_state;
-    std::vector<double> log_r, error, log_first, error_first, scales;
+    Factorisation first, second, last;  ///< last: the block's, or the second of its two
+    bool in_two = false;
+    int64_t block_exponent = 0;  ///< the product that was factored is the block's times 2^-block_exponent
     double block_error = 0.0, block_logdet = 0.0;
 
-    std::vector<double> log_sum, error_sum;  ///< over averaged steps
+    std::vector<double> log_sum;  ///< over averaged steps
+    ChainErrors<T> errors{0};
     double logdet_sum = 0.0;
     int64_t step = 0, factorisations = 0;
     bool finite = true, sheared = false;  ///< sheared: the columns of q are P Q, not orthonormal
@@ -317,7 +326,7 @@ void SpectrumRun<T>::save(ArchiveWriter& archive) const {
     archive.value(impl_->interval);
     archive.value(impl_->logdet_sum);
     archive.array(impl_->log_sum);
-    archive.array(impl_->error_sum);
+    impl_->errors.save(archive);
     archive.array(std::span<const T>(impl_->q.data(), static_cast<std::size_t>(impl_->dimension * impl_->exponents)));
     archive.array(impl_->system.state());
 }
@@ -336,7 +345,7 @@ void SpectrumRun<T>::load(ArchiveReader& archive) {
     archive.value(impl_->logdet_sum);
     std::vector<T> q, state;
     archive.array(impl_->log_sum);
-    archive.array(impl_->error_sum);
+    impl_->errors.load(archive);
     archive.array(q);
     archive.array(state);
     if (static_cast<int64_t>(q.size()) != dimension * exponents || state.size() != impl_->system.state().size())

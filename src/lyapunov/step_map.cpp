@@ -31,14 +31,19 @@ void StepMap<T>::multiply(MatrixView<const T> v, MatrixView<T> w) {
 }
 
 template <class T>
-bool StepMap<T>::shear(MatrixView<T> v) {
-    if (form_ != Form::regrouped) return false;
-    if (before_.cols() != v.cols) before_ = Matrix<T>(dimension_, v.cols);
+double StepMap<T>::shear(MatrixView<T> v) {
+    if (form_ != Form::regrouped) return 0.0;
+    if (before_.cols() < v.cols) before_ = Matrix<T>(dimension_, v.cols);
     for (int64_t j = 0; j < v.cols; ++j) std::copy_n(v.column(j), v.rows, before_.column(j));
     system_.shear(v);
-    for (int64_t j = 0; j < v.cols; ++j)
-        if (!std::equal(v.column(j), v.column(j) + v.rows, before_.column(j))) return true;
-    return false;
+    double squares = 0.0;
+    for (int64_t j = 0; j < v.cols; ++j) {
+        for (int64_t i = 0; i < v.rows; ++i) {
+            const double change = static_cast<double>(v(i, j)) - static_cast<double>(before_(i, j));
+            squares += change * change;
+        }
+    }
+    return std::sqrt(squares);
 }
 
 template <class T>

@@ -24,8 +24,8 @@ public:
     }
     /// w = M v for the last step, M = S (regrouped), J (whole) or J^T (transposed).
     void multiply(MatrixView<const T> v, MatrixView<T> w);
-    /// v is replaced by P v where M is S; false when that changed nothing.
-    bool shear(MatrixView<T> v);
+    /// v is replaced by P v where M is S; the Frobenius norm of (P - I) v.
+    double shear(MatrixView<T> v);
 
     /// log|det J|; -infinity when singular.
     double log_abs_det(backend::Backend::QrWork& work);

@@ -126,6 +126,29 @@ int64_t setting(const char* name, int64_t otherwise) {
     return value == nullptr ? otherwise : std::atoll(value);
 }
 
+/// Weights of T lambda_1 < 15, where trajectories agree to rounding whoever computes them.
+TYPED_TEST(SpectraOfCells, MildAreRightTo1em8) {
+    for (const auto space : {TangentSpace::full, TangentSpace::hidden}) {
+        for (const int64_t hidden : {6, 17}) {
+            const Case<TypeParam> network(hidden, 20, 0.2, static_cast<uint64_t>(hidden), space);
+            for (const int64_t interval : {0, 1}) {
+                Tally tally;
+                tally.add(network.found({.interval = interval}), network.template expected<fixtures::Quad>());
+                EXPECT_EQ(tally.flagged, 0) << hidden;
+                EXPECT_LT(tally.worst_unflagged, 1e-8) << hidden;
+            }
+        }
+    }
+}
+
+TYPED_TEST(SpectraOfCells, SaturatedAreRightOrFlagged) {
+    for (const auto space : {TangentSpace::full, TangentSpace::hidden}) {
+        const Tally tally = saturated<TypeParam, fixtures::Quad>(16, 12, 3.0, 2, space);
+        EXPECT_EQ(tally.wrong, 0);
+        EXPECT_LE(tally.share(), 0.05);
+    }
+}
+
 TYPED_TEST(SpectraOfCells, SaturatedAreRightOrFlaggedLong) {
     const int64_t hidden = setting("H", 24), steps = setting("STEPS", 12), seeds = setting("SEEDS", 20);
     for (const auto space : {TangentSpace::full, TangentSpace::hidden}) {

@@ -62,7 +62,9 @@ struct SequenceBatch {
     const int32_t* symbols = nullptr;  ///< (steps * batch) instead of values: input k of I is 1, the others 0
 };
 
-/// Which noise a training pass sees: a function of these three numbers alone.
+/// Which noise a training pass sees: a function of these three numbers alone. Unit i of sequence b sees at step t, in the n-th noise term of the
+/// cell's spec (from 0, stage by stage), column i of row b of stream n of RandomField(seed, variant, Purpose::noise, update, t): for
+/// Source::factor_noise of its uniform(), for Source::additive_noise of its normal() numbers. The same in every backend and precision.
 struct NoiseKey {
     uint64_t seed = 0, variant = 0, update = 0;
 };
@@ -76,11 +78,12 @@ public:
     virtual void set_parameters(std::span<const T> packed) = 0;
 
     /// The readout block of every step, (H x steps * batch), valid until the next forward pass. `noise`: a training pass of a cell with noise;
-    /// null: none. `keep`: a backward pass will follow. The inputs must stay as they are until then.
+    /// null: none. `keep`: a backward pass will follow. The inputs must stay as they are until then; symbols must be below I. Sequences do not mix,
+    /// but which sums a product takes first may depend on the size of the batch and on a sequence's place in it: to rounding alone.
     virtual MatrixView<const T> forward(const SequenceBatch<T>& inputs, const NoiseKey* noise, bool keep) = 0;
 
     /// d_readout (H x n * batch): the gradient of a loss with respect to the readout block at the last n steps of the last forward pass.
-    /// `gradient` (packed) is overwritten.
+    /// `gradient` (packed) is overwritten. Once for a forward pass, which must have been told to keep.
     virtual void backward(MatrixView<const T> d_readout, std::span<T> gradient) = 0;
 
     /// dL/dgamma of the last backward pass for each scalar that is the gamma of a Form::symmetric_skew term, in the spec's order of scalars; 0 for
@@ -147,13 +150,14 @@ public:
 
     /// z (D x K, K <= D) is replaced by Q of its reduced QR factorisation, and log|r_jj| is stored (not added) in log_r[K]. Column signs
     /// of Q are arbitrary. A zero column gives -infinity, leaves Q with orthonormal columns and never yields NaN from finite input;
-    /// non-finite input gives NaN in log_r. `work` is grown on first use.
+    /// non-finite input gives NaN in log_r. `work` is grown on first use. `ratios` (K x K), where given, receives r_jk / r_jj for j < k, 1 on the
+    /// diagonal and 0 below it; the row of a zero column is that of the identity.
     struct QrWork {
         AlignedVector<double> reals;
         AlignedVector<int64_t> indices;
     };
-    virtual void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork& work) const = 0;
-    virtual void qr(QrMethod method, MatrixView<float> z, std::span<double> log_r, QrWork& work) const = 0;
+    virtual void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios = {}) const = 0;
+    virtual void qr(QrMethod method, MatrixView<float> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios = {}) const = 0;
 
     /// log|det A| of a square matrix, which is overwritten; -infinity when singular. Rows and columns are equilibrated first, so that
     /// strongly graded matrices keep relative accuracy.
