@@ -107,21 +107,21 @@ inline bool reads_state(const cells::LinearTerm& term) {
 }
 
 /// The matrix (H x columns, row-major) of a term of Form::dense or Form::symmetric_skew; empty where its tensor is absent.
-inline std::vector<double> term_matrix(const cells::LinearTerm& term, int64_t hidden, int64_t columns,
-                                       const cells::Parameters& parameters) {
+template <class T = double>
+std::vector<T> term_matrix(const cells::LinearTerm& term, int64_t hidden, int64_t columns, const cells::Parameters& parameters) {
     const auto tensor = parameters.tensors.find(term.tensor);
     if (tensor == parameters.tensors.end()) return {};
     if (term.form == cells::Form::dense) {
         const auto first = tensor->second.begin() + term.row_block * hidden * columns;
-        return {first, first + hidden * columns};
+        return std::vector<T>(first, first + hidden * columns);
     }
     require(term.form == cells::Form::symmetric_skew, "the matrix of a term: unknown form");
     const auto value = [&](std::string_view name, double otherwise) { return name.empty() ? otherwise : parameters.scalars.find(name)->second; };
-    const double weight = 1 - 2 * value(term.beta, 1.0), gamma = value(term.gamma, 0.0);
-    const std::vector<double>& m = tensor->second;
-    std::vector<double> a(m.size());
+    const T weight = T(1) - T(2) * T(value(term.beta, 1.0)), gamma = T(value(term.gamma, 0.0));
+    const std::vector<T> m(tensor->second.begin(), tensor->second.end());
+    std::vector<T> a(m.size());
     for (int64_t i = 0; i < hidden; ++i)
-        for (int64_t j = 0; j < hidden; ++j) a[i * hidden + j] = m[i * hidden + j] + weight * m[j * hidden + i] - (i == j ? gamma : 0.0);
+        for (int64_t j = 0; j < hidden; ++j) a[i * hidden + j] = m[i * hidden + j] + weight * m[j * hidden + i] - (i == j ? gamma : T(0));
     return a;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "aelle/backend/backend.hpp"
@@ -87,17 +88,18 @@ private:
         const bool reads_vector = kernels::reads_state(term) || term.source == cells::Source::input;
         Term made{term, {}, reads_vector ? (term.source == cells::Source::input ? input_ : hidden_) : 1, {}};
         const auto left = parameters.tensors.find(term.tensor), right = parameters.tensors.find(term.tensor2);
-        std::vector<double> matrix;
         if (!reads_vector) {
-            matrix = kernels::term_constant(term, hidden_, parameters);
+            const std::vector<double> constant = kernels::term_constant(term, hidden_, parameters);
+            made.matrix.assign(constant.begin(), constant.end());
         } else if (term.form != cells::Form::outer) {
-            matrix = kernels::term_matrix(term, hidden_, made.columns, parameters);
+            using Exact = std::conditional_t<std::is_floating_point_v<T>, double, T>;
+            const std::vector<Exact> matrix = kernels::term_matrix<Exact>(term, hidden_, made.columns, parameters);
+            made.matrix.assign(matrix.begin(), matrix.end());
         } else if (left != parameters.tensors.end() && right != parameters.tensors.end()) {
             for (int64_t i = 0; i < hidden_; ++i)
-                for (int64_t c = 0; c < made.columns; ++c) matrix.push_back(left->second[i] * right->second[c]);
+                for (int64_t c = 0; c < made.columns; ++c) made.matrix.push_back(T(left->second[i]) * T(right->second[c]));
         }
-        if (matrix.empty()) return;
-        made.matrix.assign(matrix.begin(), matrix.end());
+        if (made.matrix.empty()) return;
         made.slope.assign(static_cast<std::size_t>(made.columns), T(1));
         stage.terms.push_back(std::move(made));
     }
@@ -110,7 +112,8 @@ private:
             if (term.spec.source == cells::Source::updated_state) source[c] = current[term.spec.block * hidden_ + c];
             if (term.spec.through == cells::Through::tanh) {
                 term.slope[c] = tanh_derivative(source[c]);
-                source[c] = std::tanh(source[c]);
+                using std::tanh;
+                source[c] = tanh(source[c]);
             }
         }
         for (int64_t i = 0; i < hidden_; ++i) {
@@ -150,10 +153,11 @@ private:
         for (const Term& term : stage.terms) {
             if (!kernels::reads_state(term.spec)) continue;
             const T* source = (term.spec.source == cells::Source::state ? old : current).data() + term.spec.block * hidden_;
-            for (int64_t i = 0; i < hidden_; ++i) {
-                T sum = T(0);
-                for (int64_t c = 0; c < hidden_; ++c) sum += term.matrix[i * hidden_ + c] * (term.slope[c] * source[c]);
-                a[term.spec.slot * hidden_ + i] += sum;
+            T* to = a.data() + term.spec.slot * hidden_;
+            for (int64_t c = 0; c < hidden_; ++c) {
+                if (source[c] == T(0)) continue;  // most of a unit vector
+                const T scaled = term.slope[c] * source[c];
+                for (int64_t i = 0; i < hidden_; ++i) to[i] += term.matrix[i * hidden_ + c] * scaled;
             }
         }
         std::vector<T> next(current.size(), T(0));

@@ -1,6 +1,7 @@
 #include <string>
 #include <utility>
 
+#include "aelle/base/double_double.hpp"
 #include "aelle/base/error.hpp"
 #include "aelle/lyapunov/spectrum.hpp"
 
@@ -10,8 +11,9 @@ namespace {
 template <class T>
 class NetworkSystem final : public TangentSystem<T> {
 public:
-    NetworkSystem(std::unique_ptr<backend::Network<T>> network, std::vector<T> inputs, std::vector<T> initial_state)
-        : network_(std::move(network)), inputs_(std::move(inputs)), state_(std::move(initial_state)) {
+    NetworkSystem(std::unique_ptr<backend::Network<T>> network, std::vector<T> inputs, std::vector<T> initial_state,
+                  std::unique_ptr<backend::Network<DoubleDouble>> extended)
+        : network_(std::move(network)), extended_(std::move(extended)), inputs_(std::move(inputs)), state_(std::move(initial_state)) {
         if (static_cast<int64_t>(state_.size()) != network_->state_dimension())
             throw DataError("initial state: found " + std::to_string(state_.size()) + " values, expected " +
                             std::to_string(network_->state_dimension()));
@@ -27,16 +29,29 @@ public:
         if ((step + 1) * width > static_cast<int64_t>(inputs_.size()))
             throw DataError("inputs: found " + std::to_string(static_cast<int64_t>(inputs_.size()) / width) + " steps, expected at least " +
                             std::to_string(step + 1));
-        network_->step(state_.data(), width > 0 ? inputs_.data() + step * width : nullptr, state_.data());
+        const T* input = width > 0 ? inputs_.data() + step * width : nullptr;
+        if (extended_) {
+            before_.assign(state_.begin(), state_.end());
+            input_.assign(input, input + width);
+        }
+        network_->step(state_.data(), input, state_.data());
     }
     void tangent(MatrixView<const T> v, MatrixView<T> w) override { network_->tangent(v, w); }
     void jacobian(MatrixView<T> j) override { network_->jacobian(j); }
     void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) override { network_->unsheared_tangent(v, w); }
     void unsheared_jacobian(MatrixView<T> s) override { network_->unsheared_jacobian(s); }
     void shear(MatrixView<T> v) override { network_->shear(v); }
+    bool extended() const override { return extended_ != nullptr; }
+    void extended_jacobian(MatrixView<DoubleDouble> j) override {
+        std::vector<DoubleDouble> after(before_.size());
+        extended_->step(before_.data(), input_.data(), after.data());
+        extended_->jacobian(j);
+    }
 
 private:
     std::unique_ptr<backend::Network<T>> network_;
+    std::unique_ptr<backend::Network<DoubleDouble>> extended_;
+    std::vector<DoubleDouble> before_, input_;  ///< state and input of the last step
     std::vector<T> inputs_;
     std::vector<T> state_;
 };
@@ -45,13 +60,15 @@ private:
 
 template <class T>
 std::unique_ptr<TangentSystem<T>> network_system(std::unique_ptr<backend::Network<T>> network, std::vector<T> inputs,
-                                                 std::vector<T> initial_state) {
-    return std::make_unique<NetworkSystem<T>>(std::move(network), std::move(inputs), std::move(initial_state));
+                                                 std::vector<T> initial_state,
+                                                 std::unique_ptr<backend::Network<DoubleDouble>> extended) {
+    return std::make_unique<NetworkSystem<T>>(std::move(network), std::move(inputs), std::move(initial_state), std::move(extended));
 }
 
 template std::unique_ptr<TangentSystem<float>> network_system(std::unique_ptr<backend::Network<float>>, std::vector<float>,
-                                                              std::vector<float>);
+                                                              std::vector<float>, std::unique_ptr<backend::Network<DoubleDouble>>);
 template std::unique_ptr<TangentSystem<double>> network_system(std::unique_ptr<backend::Network<double>>, std::vector<double>,
-                                                               std::vector<double>);
+                                                               std::vector<double>,
+                                                               std::unique_ptr<backend::Network<DoubleDouble>>);
 
 }  // namespace aelle::lyapunov

@@ -96,14 +96,14 @@ void Factorisation::before(backend::QrMethod method, MatrixView<const T> z) {
 }
 
 template <class T>
-void Factorisation::after(backend::QrMethod method, MatrixView<const T> q) {
+void Factorisation::after(backend::QrMethod method, MatrixView<const T> q, double unit) {
     scales.resize(log_r.size());
     std::size_t row = 0;
     for (const bool zero : {false, true})
         for (std::size_t j = 0; j < log_r.size(); ++j)
             if (std::isinf(log_r[j]) == zero) scales[j] = sorted_[row++];  // zero columns take what rows are left
     if (method == backend::QrMethod::library) return;
-    constexpr double noise = 1024 * Precision<T>::unit;
+    const double noise = 1024 * unit;
     for (int64_t j = 0; j < q.cols; ++j) {
         if (std::isinf(log_r[j])) continue;
         double largest = 0.0;
@@ -242,12 +242,13 @@ template class InverseNorm<float>;
 template class InverseNorm<double>;
 template void Factorisation::before(backend::QrMethod, MatrixView<const float>);
 template void Factorisation::before(backend::QrMethod, MatrixView<const double>);
-template void Factorisation::after(backend::QrMethod, MatrixView<const float>);
-template void Factorisation::after(backend::QrMethod, MatrixView<const double>);
+template void Factorisation::after(backend::QrMethod, MatrixView<const float>, double);
+template void Factorisation::after(backend::QrMethod, MatrixView<const double>, double);
 template double local_error<float>(const Factorisation&);
 template double local_error<double>(const Factorisation&);
 template class ChainErrors<float>;
 template class ChainErrors<double>;
+template class ChainErrors<DoubleDouble>;
 template double largest_column_norm(MatrixView<const float>);
 template double largest_column_norm(MatrixView<const double>);
 

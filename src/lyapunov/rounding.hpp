@@ -26,6 +26,10 @@
 #include "aelle/base/archive.hpp"
 #include "aelle/base/matrix.hpp"
 
+namespace aelle {
+struct DoubleDouble;
+}
+
 namespace aelle::lyapunov {
 
 template <class T>
@@ -40,6 +44,13 @@ struct Precision {
     static constexpr double exponent_tolerance = sizeof(T) == 8 ? 1e-7 : 1e-3;
     /// The same for the difference of the sum of all exponents and mean log|det J|.
     static constexpr double determinant_tolerance = sizeof(T) == 8 ? 1e-6 : 1e-2;
+};
+
+/// Double-double arithmetic, with what exp loses. Its tolerances are those of double.
+template <>
+struct Precision<DoubleDouble> {
+    static constexpr double unit = 0x1p-94;
+    static constexpr double exponent_tolerance = Precision<double>::exponent_tolerance;
 };
 
 /// |R^-1|_1 for R = q^T z; infinite when R is singular to working precision. Reuses its memory.
@@ -64,8 +75,9 @@ struct Factorisation {
 
     template <class T>
     void before(backend::QrMethod method, MatrixView<const T> z);
+    /// `unit`: of the arithmetic that q comes from.
     template <class T>
-    void after(backend::QrMethod method, MatrixView<const T> q);
+    void after(backend::QrMethod method, MatrixView<const T> q, double unit = Precision<T>::unit);
     void of_block(double probe);  ///< replaces scales
 
 private:

@@ -5,10 +5,12 @@
 #include <limits>
 #include <numbers>
 #include <numeric>
+#include <optional>
 #include <string>
 
 #include "aelle/base/error.hpp"
 #include "aelle/base/random.hpp"
+#include "src/lyapunov/extended.hpp"
 #include "src/lyapunov/interval.hpp"
 #include "src/lyapunov/rounding.hpp"
 #include "src/lyapunov/step_map.hpp"
@@ -61,6 +63,7 @@ struct SpectrumRun<T>::Impl {
             f->ratios = Matrix<float>(exponents, exponents);
         }
         log_sum.assign(count, 0.0);
+        if (may_extend()) first_state.assign(system.state().begin(), system.state().end());
         start();
     }
 
@@ -68,6 +71,11 @@ struct SpectrumRun<T>::Impl {
     int64_t total() const { return options.warmup + options.steps; }
     bool averaged() const { return step >= options.warmup; }
     static MatrixView<T> columns(Matrix<T>& m, int64_t count) { return m.view().columns(0, count); }
+
+    bool may_extend() const {
+        return !gave_up && dimension <= options.extended_up_to && system.extended() && options.qr == backend::QrMethod::accurate &&
+               !options.transposed;
+    }
 
     void start() {
         if (!options.random_start) {
@@ -80,6 +88,34 @@ struct SpectrumRun<T>::Impl {
     }
 
     void advance() {
+        if (extended) return advance_extended();
+        advance_block();
+        if (!finite || step < total() || !may_extend()) return;
+        const std::vector<uint8_t> reliable = result().reliable;
+        if (std::find(reliable.begin(), reliable.end(), uint8_t{0}) != reliable.end()) begin_extended();
+    }
+
+    void begin_extended() {
+        std::copy(first_state.begin(), first_state.end(), system.state().begin());
+        std::fill_n(q.data(), q.size(), T(0));
+        start();
+        extended.emplace(MatrixView<const T>(columns(q, exponents)));
+        step = 0;
+    }
+
+    void advance_extended() {
+        system.advance(step);
+        if (!extended->add(system, averaged())) {  // beyond the range of its numbers: what double gave stays, with its flags
+            extended.reset();
+            gave_up = true;
+            step = total();
+            return;
+        }
+        ++factorisations;
+        ++step;
+    }
+
+    void advance_block() {
         const int64_t end = averaged() ? total() : options.warmup;
         int64_t length = std::min(interval.length(), end - step);
         if (interval.automatic()) saved_state.assign(system.state().begin(), system.state().end());
@@ -244,14 +280,16 @@ struct SpectrumRun<T>::Impl {
         if (!finite) return spectrum;
         const auto steps = static_cast<double>(options.steps);
         std::vector<double> mean(count);
-        for (std::size_t j = 0; j < count; ++j) mean[j] = log_sum[j] / steps;
-        const std::vector<double> error = errors.sums();
+        spectrum.extended = extended.has_value();
+        const std::vector<double>& sums = extended ? extended->log_sum() : log_sum;
+        for (std::size_t j = 0; j < count; ++j) mean[j] = sums[j] / steps;
+        const std::vector<double> error = extended ? extended->errors() : errors.sums();
         double limit = Precision<T>::exponent_tolerance * steps;
         if (watches_determinant()) {
             const double sum = std::accumulate(mean.begin(), mean.end(), 0.0), determinant = logdet_sum / steps;
             spectrum.logdet_defect = sum == determinant ? 0.0 : std::fabs(sum - determinant);
-            // Rounding has been larger than the bounds say: give up those that they call worst.
-            if (!(spectrum.logdet_defect <= Precision<T>::determinant_tolerance * std::max(1.0, std::fabs(determinant) * 1e-3)))
+            // Rounding has been larger than the bounds say: give up those that they call worst. (The determinants are of precision T.)
+            if (!extended && !(spectrum.logdet_defect <= Precision<T>::determinant_tolerance * std::max(1.0, std::fabs(determinant) * 1e-3)))
                 limit = std::min(limit, 1e-3 * *std::max_element(error.begin(), error.end()));
         }
         std::vector<std::size_t> order(count);
@@ -273,7 +311,7 @@ struct SpectrumRun<T>::Impl {
     Matrix<T> q, z, spare, other;
     InverseNorm<T> inverse_norm;
     backend::Backend::QrWork work;
-    std::vector<T> saved_state;
+    std::vector<T> saved_state, first_state;
     Factorisation first, second, last;  ///< last: the block's, or the second of its two
     bool in_two = false;
     int64_t block_exponent = 0;  ///< the product that was factored is the block's times 2^-block_exponent
@@ -281,6 +319,8 @@ struct SpectrumRun<T>::Impl {
 
     std::vector<double> log_sum;  ///< over averaged steps
     ChainErrors<T> errors{0};
+    std::optional<ExtendedChain> extended;  ///< once all steps have been taken and rounding spoiled some; `step` counts its own then
+    bool gave_up = false;
     double logdet_sum = 0.0;
     int64_t step = 0, factorisations = 0;
     bool finite = true, sheared = false;  ///< sheared: the columns of q are P Q, not orthonormal
@@ -301,7 +341,7 @@ bool SpectrumRun<T>::done() const {
 
 template <class T>
 int64_t SpectrumRun<T>::steps_done() const {
-    return impl_->step;
+    return impl_->extended ? impl_->total() : impl_->step;
 }
 
 template <class T>
@@ -329,6 +369,9 @@ void SpectrumRun<T>::save(ArchiveWriter& archive) const {
     impl_->errors.save(archive);
     archive.array(std::span<const T>(impl_->q.data(), static_cast<std::size_t>(impl_->dimension * impl_->exponents)));
     archive.array(impl_->system.state());
+    archive.value(impl_->gave_up);
+    archive.value(impl_->extended.has_value());
+    if (impl_->extended) impl_->extended->save(archive);
 }
 
 template <class T>
@@ -352,6 +395,10 @@ void SpectrumRun<T>::load(ArchiveReader& archive) {
         throw DataError("checkpoint: tangents or state have the wrong size");
     std::copy(q.begin(), q.end(), impl_->q.data());
     std::copy(state.begin(), state.end(), impl_->system.state().begin());
+    archive.value(impl_->gave_up);
+    if (!archive.value<bool>()) return;
+    impl_->extended.emplace(MatrixView<const T>(impl_->columns(impl_->q, exponents)));
+    impl_->extended->load(archive);
 }
 
 template <class T>

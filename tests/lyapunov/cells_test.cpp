@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "aelle/backend/extended.hpp"
 #include "aelle/base/random.hpp"
 #include "aelle/cells/list.hpp"
 #include "tests/fixtures/random_network.hpp"
@@ -49,7 +50,8 @@ struct Case {
 
     Spectrum found(SpectrumOptions options = {}) const {
         options.steps = steps;
-        const auto system = network_system<double>(cpu().network(spec, shape, parameters, space), inputs, start());
+        auto extended = options.extended_up_to > 0 ? backend::extended_network(spec, shape, parameters, space) : nullptr;
+        const auto system = network_system<double>(cpu().network(spec, shape, parameters, space), inputs, start(), std::move(extended));
         return spectrum_of(*system, options);
     }
 
@@ -112,11 +114,11 @@ using CellTypes = decltype(all_types(cells::AllCells{}));
 TYPED_TEST_SUITE(SpectraOfCells, CellTypes);
 
 template <class C, class R>
-Tally saturated(int64_t hidden, int64_t steps, double p, uint64_t seeds, TangentSpace space, uint64_t first = 1) {
+Tally saturated(int64_t hidden, int64_t steps, double p, uint64_t seeds, TangentSpace space, int64_t extended_up_to) {
     Tally tally;
-    for (uint64_t seed = first; seed < first + seeds; ++seed) {
+    for (uint64_t seed = 1; seed <= seeds; ++seed) {
         const Case<C> network(hidden, steps, p, seed, space);
-        tally.add(network.found(), network.template expected<R>());
+        tally.add(network.found({.extended_up_to = extended_up_to}), network.template expected<R>());
     }
     return tally;
 }
@@ -143,16 +145,18 @@ TYPED_TEST(SpectraOfCells, MildAreRightTo1em8) {
 
 TYPED_TEST(SpectraOfCells, SaturatedAreRightOrFlagged) {
     for (const auto space : {TangentSpace::full, TangentSpace::hidden}) {
-        const Tally tally = saturated<TypeParam, fixtures::Quad>(16, 12, 3.0, 2, space);
-        EXPECT_EQ(tally.wrong, 0);
-        EXPECT_LE(tally.share(), 0.05);
+        for (const int64_t extended_up_to : {0, 32}) {
+            const Tally tally = saturated<TypeParam, fixtures::Quad>(16, 12, 3.0, 2, space, extended_up_to);
+            EXPECT_EQ(tally.wrong, 0);
+            EXPECT_LE(tally.share(), 0.05);
+        }
     }
 }
 
 TYPED_TEST(SpectraOfCells, SaturatedAreRightOrFlaggedLong) {
     const int64_t hidden = setting("H", 24), steps = setting("STEPS", 12), seeds = setting("SEEDS", 20);
     for (const auto space : {TangentSpace::full, TangentSpace::hidden}) {
-        const Tally tally = saturated<TypeParam, fixtures::Quad>(hidden, steps, 3.0, static_cast<uint64_t>(seeds), space);
+        const Tally tally = saturated<TypeParam, fixtures::Quad>(hidden, steps, 3.0, static_cast<uint64_t>(seeds), space, setting("EXTENDED", 128));
         tally.print(TypeParam::spec().name, space == TangentSpace::full ? "full" : "hidden");
         EXPECT_EQ(tally.wrong, 0);
         EXPECT_LE(tally.share(), 0.05);

@@ -16,6 +16,10 @@
 #include "aelle/base/archive.hpp"
 #include "aelle/base/matrix.hpp"
 
+namespace aelle {
+struct DoubleDouble;
+}
+
 namespace aelle::lyapunov {
 
 /// A dynamical system together with its tangent space. The whole mutable state is `state()`: restoring it repeats the steps exactly.
@@ -36,12 +40,19 @@ public:
     virtual void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) { tangent(v, w); }
     virtual void unsheared_jacobian(MatrixView<T> s) { jacobian(s); }
     virtual void shear(MatrixView<T>) {}
+
+    /// Whether extended_jacobian may be called.
+    virtual bool extended() const { return false; }
+    /// The last advance's Jacobian at the state and input as they are, in double-double arithmetic.
+    virtual void extended_jacobian(MatrixView<DoubleDouble>) {}
 };
 
-/// A network driven by one input sequence, (T steps x I) row-major; empty for autonomous cells.
+/// A network driven by one input sequence, (T steps x I) row-major; empty for autonomous cells. `extended`: the same network for
+/// extended_jacobian, or null.
 template <class T>
 std::unique_ptr<TangentSystem<T>> network_system(std::unique_ptr<backend::Network<T>> network, std::vector<T> inputs,
-                                                 std::vector<T> initial_state);
+                                                 std::vector<T> initial_state,
+                                                 std::unique_ptr<backend::Network<DoubleDouble>> extended = nullptr);
 
 struct SpectrumOptions {
     int64_t exponents = 0;  ///< K leading ones; 0 = all
@@ -53,15 +64,19 @@ struct SpectrumOptions {
     uint64_t seed = 0;          ///< for random_start
     bool transposed = false;    ///< multiply by J^T: the spectrum of the product in reverse order of time, for comparison with the authors' code
     bool sorted = true;         ///< exponents descending; otherwise in the order of columns of Q
+    /// A spectrum with an exponent that is not reliable is taken once more, along the same trajectory, with Jacobians, products and QR in
+    /// double-double arithmetic: where the system offers it, its tangent space has at most this dimension, QR is accurate and not transposed.
+    int64_t extended_up_to = 0;
     bool check_determinant = true;  ///< when K is the dimension: accumulate log|det J_t| for `logdet_defect`
 };
 
 struct Spectrum {
     std::vector<double> exponents;   ///< (K) descending unless asked otherwise, natural log per step; -inf where J is singular
     std::vector<uint8_t> reliable;   ///< (K) 0 where rounding may have moved the exponent by more than about 1e-7 (single: 1e-3)
-    double logdet_defect = 0.0;      ///< |sum of exponents - mean log|det J||; NaN when not checked
+    double logdet_defect = 0.0;      ///< |sum of exponents - mean log|det J||, the determinants in precision T; NaN when not checked
     bool finite = true;              ///< false when the trajectory or an exponent became NaN or +inf
     int64_t factorisations = 0;      ///< QR factorisations made
+    bool extended = false;           ///< taken once more in double-double arithmetic
 };
 
 /// One chain, advanced piece by piece so that long work can be stopped, saved and resumed with the same bits.
