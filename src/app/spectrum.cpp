@@ -5,6 +5,7 @@
 #include <chrono>
 #include <mutex>
 
+#include "aelle/backend/extended.hpp"
 #include "aelle/base/error.hpp"
 #include "aelle/lyapunov/spectrum.hpp"
 #include "commands.hpp"
@@ -34,6 +35,7 @@ lyapunov::SpectrumOptions engine_options(const SpectrumCommand& options, const G
     engine.steps = sequences.steps - options.warmup;
     engine.warmup = options.warmup;
     engine.interval = parse_interval(options.interval);
+    engine.extended_up_to = options.extended_up_to;
     engine.qr = options.qr == "library" ? backend::QrMethod::library : backend::QrMethod::accurate;
     return engine;
 }
@@ -41,14 +43,14 @@ lyapunov::SpectrumOptions engine_options(const SpectrumCommand& options, const G
 /// One sequence; T is the precision of trajectory and tangents.
 template <class T>
 lyapunov::Spectrum one_spectrum(Session& session, std::unique_ptr<backend::Network<T>> cell, const GivenSequences& sequences, int64_t index,
-                                const lyapunov::SpectrumOptions& engine) {
+                                const lyapunov::SpectrumOptions& engine, std::unique_ptr<backend::Network<DoubleDouble>> extended = nullptr) {
     const auto slice = [&](const std::vector<double>& all, int64_t length) {
         const auto first = all.begin() + index * length;
         return std::vector<T>(first, first + length);
     };
     auto inputs = slice(sequences.inputs, sequences.features > 0 ? sequences.steps * sequences.features : 0);
     auto initial = slice(sequences.initial, cell->state_dimension());
-    const auto system = lyapunov::network_system<T>(std::move(cell), std::move(inputs), std::move(initial));
+    const auto system = lyapunov::network_system<T>(std::move(cell), std::move(inputs), std::move(initial), std::move(extended));
     lyapunov::SpectrumRun<T> run(session.backend(), *system, engine);
     while (!run.done()) {
         session.check_stop();
@@ -65,8 +67,9 @@ lyapunov::Spectrum one_spectrum(Session& session, const SpectrumCommand& options
         return one_spectrum<float>(session, backend.network_single(*network.cell, network.shape, network.parameters, space), sequences,
                                    index, engine);
     }
-    return one_spectrum<double>(session, backend.network(*network.cell, network.shape, network.parameters, space), sequences, index,
-                                engine);
+    const bool small = network.tangent_dimension(options.state) <= engine.extended_up_to;
+    return one_spectrum<double>(session, backend.network(*network.cell, network.shape, network.parameters, space), sequences, index, engine,
+                                small ? backend::extended_network(*network.cell, network.shape, network.parameters, space) : nullptr);
 }
 
 /// Every rank fills the rows it worked on; rank 0 receives the others', and the seconds of the slowest.
@@ -157,6 +160,11 @@ void add_method_options(CLI::App& command, SpectrumCommand& options) {
         ->type_name("K");
     command.add_option("--interval", options.interval, "Steps between re-orthonormalisations: auto or a number")->type_name("N")->capture_default_str();
     choice("--precision", options.precision, {"double", "single"}, "double or single, trajectory and tangents alike");
+    command.add_option("--extended-up-to", options.extended_up_to,
+                       "Tangent spaces of at most D dimensions are done once more in double-double where rounding spoils an exponent; 0: never")
+        ->check(CLI::Range(int64_t{0}, int64_t{100'000}))
+        ->type_name("D")
+        ->capture_default_str();
     choice("--log", options.log, {"e", "2"}, "Base of the logarithm: e or 2");
     choice("--qr", options.qr, {"auto", "accurate", "library"}, "auto, accurate (rows sorted) or library (LAPACK)");
 }

@@ -86,6 +86,7 @@ void write_options(io::H5Writer& file, const SpectrumCommand& options, const Giv
     file.attribute("/", "gated", int64_t{!network.cell->gated_form_of.empty()});
     file.attribute("/", "hidden", network.shape.hidden);
     file.attribute("/", "warmup", options.warmup);
+    file.attribute("/", "extended_up_to", options.extended_up_to);
     for (const auto& [name, value] : network.parameters.scalars) file.attribute("/", name, value);
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "aelle/cells/spec.hpp"
+#include "aelle/lyapunov/spectrum.hpp"
 #include "options.hpp"
 
 namespace aelle::app {
@@ -23,6 +24,7 @@ struct SpectrumCommand {
     bool gated = false;
     int64_t warmup = 0;
     int64_t exponents = 0;
+    int64_t extended_up_to = lyapunov::usual_extended_up_to;
 };
 
 struct GivenNetwork {

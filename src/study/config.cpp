@@ -99,6 +99,7 @@ void read_spectrum(TomlTable table, StudyConfig& config) {
                                                                                          : backend::QrMethod::accurate;
     spectrum.random_start = table.choice("q0", "identity", {"identity", "random"}) == "random";
     spectrum.single_precision = table.choice("precision", "double", {"double", "single"}) == "single";
+    spectrum.extended_up_to = table.integer("extended_up_to", lyapunov::usual_extended_up_to, 0, 100'000);
     check_exponents(table, config);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "aelle/backend/extended.hpp"
 #include "aelle/lyapunov/kinds.hpp"
 #include "aelle/lyapunov/spectrum.hpp"
 
@@ -24,8 +25,10 @@ template <class T>
 class ChainOf final : public Chain {
 public:
     ChainOf(const backend::Backend& backend, std::unique_ptr<backend::Network<T>> network, const std::vector<double>& inputs,
-            const std::vector<double>& state, const lyapunov::SpectrumOptions& options)
-        : system_(lyapunov::network_system<T>(std::move(network), {inputs.begin(), inputs.end()}, {state.begin(), state.end()})),
+            const std::vector<double>& state, const lyapunov::SpectrumOptions& options,
+            std::unique_ptr<backend::Network<DoubleDouble>> extended = nullptr)
+        : system_(lyapunov::network_system<T>(std::move(network), {inputs.begin(), inputs.end()}, {state.begin(), state.end()},
+                                              std::move(extended))),
           run_(backend, *system_, options) {}
     bool done() const override { return run_.done(); }
     int64_t steps_done() const override { return run_.steps_done(); }
@@ -67,14 +70,17 @@ struct SpectraRun::Impl {
         options.qr = config.qr;
         options.random_start = config.random_start;
         options.seed = inputs.seed;
+        options.extended_up_to = config.extended_up_to;
         lyapunov::apply(method, cell, options);
         const std::vector<double>& sequence_inputs = inputs.sequences[sequence];
         if (config.single_precision) {
             chain = std::make_unique<ChainOf<float>>(backend, backend.network_single(cell, shape, parameters, method.space), sequence_inputs,
                                                      inputs.initial_state, options);
         } else {
+            const bool small = lyapunov::tangent_dimension(method, cell, shape) <= options.extended_up_to;
             chain = std::make_unique<ChainOf<double>>(backend, backend.network(cell, shape, parameters, method.space), sequence_inputs,
-                                                      inputs.initial_state, options);
+                                                      inputs.initial_state, options,
+                                                      small ? backend::extended_network(cell, shape, parameters, method.space) : nullptr);
         }
     }
 

@@ -5,6 +5,8 @@
 #include <bit>
 #include <cmath>
 
+#include "aelle/backend/extended.hpp"
+#include "aelle/base/double_double.hpp"
 #include "aelle/base/random.hpp"
 #include "tests/fixtures/quad.hpp"
 #include "tests/lyapunov/systems.hpp"
@@ -73,6 +75,16 @@ public:
         Matrix<T> w(v.rows, v.cols);
         cpu().multiply(false, false, view(p_[at_]), v, T(0), w.view());
         for (int64_t j = 0; j < v.cols; ++j) std::copy_n(w.column(j), v.rows, v.column(j));
+    }
+
+    bool extended() const override { return true; }
+    void extended_jacobian(MatrixView<DoubleDouble> j) override {
+        Matrix<DoubleDouble> p(j.rows, j.rows), s(j.rows, j.rows);
+        for (int64_t i = 0; i < p.size(); ++i) {
+            p.data()[i] = static_cast<double>(p_[at_].data()[i]);
+            s.data()[i] = static_cast<double>(s_[at_].data()[i]);
+        }
+        backend::extended_multiply(view(p), view(s), j);
     }
 
 private:
@@ -158,6 +170,36 @@ TEST(ShearedSteps, OfAnySpreadAreRightOrFlagged) {
     EXPECT_GT(wrong_and_flagged, 0);  // else nothing would have needed a flag
 }
 
+TEST(ShearedSteps, AreDoneAgainInExtendedPrecisionWhereFlagged) {
+    int64_t flags = 0, flags_left = 0;
+    for (const double spread : {12.0, 25.0, 60.0}) {
+        for (const uint64_t seed : {1, 2, 3}) {
+            const std::vector<Step> steps = saturated_steps(12, 12, spread, seed);
+            const std::vector<double> expected = exact(steps, 2, 10);
+            for (const int64_t exponents : {0, 7}) {
+                ShearedProduct<double> once(steps, false), again(steps, false);
+                SpectrumOptions options{.exponents = exponents, .steps = 10, .warmup = 2, .sorted = false};
+                const Errors before = errors_of(spectrum_of(once, options), expected);
+                options.extended_up_to = 24;
+                const Spectrum found = spectrum_of(again, options);
+                const Errors errors = errors_of(found, expected);
+                EXPECT_EQ(found.extended, before.flags > 0) << "spread " << spread << " seed " << seed;
+                EXPECT_LE(errors.flags, before.flags) << "spread " << spread << " seed " << seed;
+                EXPECT_LT(errors.unflagged, found.extended ? 1e-9 : 1e-6) << "spread " << spread << " seed " << seed;
+                if (spread > 30) continue;  // amplified by more than double-double arithmetic can bear
+                flags += before.flags;
+                flags_left += errors.flags;
+            }
+        }
+    }
+    EXPECT_LT(2 * flags_left, flags);
+}
+
+TEST(ShearedSteps, OfLargerSpacesAreNotExtended) {
+    ShearedProduct<double> system(saturated_steps(12, 10, 60.0, 1), false);
+    EXPECT_FALSE(spectrum_of(system, {.steps = 10, .extended_up_to = 23}).extended);
+}
+
 TEST(ShearedSteps, OfFewExponentsAndAfterAWarmupToo) {
     const std::vector<Step> steps = saturated_steps(9, 14, 12.0, 5);
     const std::vector<double> expected = exact(steps, 4, 10);
@@ -206,9 +248,9 @@ TEST(ShearedSteps, TransposedIsTheProductInReverseOrder) {
 }
 
 TEST(ShearedSteps, GoOnWithTheSameBitsAfterASnapshot) {
-    const std::vector<Step> steps = saturated_steps(8, 20, 40.0, 6);
+    const std::vector<Step> steps = saturated_steps(8, 20, 60.0, 6);
     for (const int64_t interval : {0, 1, 3}) {
-        const SpectrumOptions options{.steps = 15, .warmup = 5, .interval = interval};
+        const SpectrumOptions options{.steps = 15, .warmup = 5, .interval = interval, .extended_up_to = interval == 0 ? 16 : 0};
         ShearedProduct<double> system(steps, false);
         SpectrumRun<double> whole(cpu(), system, options);
         std::vector<std::vector<std::byte>> snapshots;
@@ -219,6 +261,7 @@ TEST(ShearedSteps, GoOnWithTheSameBitsAfterASnapshot) {
             snapshots.push_back(archive.take());
         }
         const Spectrum expected = whole.result();
+        EXPECT_EQ(expected.extended, interval == 0);
         for (const auto& snapshot : snapshots) {
             ShearedProduct<double> fresh(steps, false);
             SpectrumRun<double> resumed(cpu(), fresh, options);

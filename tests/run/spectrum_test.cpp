@@ -141,7 +141,7 @@ TEST_F(GivenSpectrum, TheFileIsLabelledAndHoldsEveryOption) {
     for (const char* name : {"cell", "weights", "inputs", "initial_state", "state", "interval", "precision", "log", "qr", "version", "device"}) {
         EXPECT_FALSE(file.text("/", name).empty()) << name;
     }
-    for (const char* name : {"layer", "gated", "warmup", "exponents", "seconds", "hidden", "threads", "ranks"}) EXPECT_GE(file.number("/", name), 0) << name;
+    for (const char* name : {"layer", "gated", "warmup", "extended_up_to", "exponents", "seconds", "hidden", "threads", "ranks"}) EXPECT_GE(file.number("/", name), 0) << name;
 }
 
 TEST_F(GivenSpectrum, RanksAndThreadsGiveTheSameBits) {

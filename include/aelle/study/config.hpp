@@ -2,7 +2,8 @@
 /// A study file, checked: which variants, how long to train, when and how to take spectra.
 ///
 /// Tables: [study] name, task, seed · [variants] cells, hidden, count, init_values or init_range with init_distribution, group_size ·
-/// [training] epochs, keep_weights · [spectrum] epochs, kinds, steps, warmup, interval, exponents, qr, q0, precision ·
+/// [training] epochs, keep_weights · [spectrum] epochs, kinds, steps, warmup, interval, exponents, qr, q0, precision,
+/// extended_up_to ·
 /// what else these and other tables hold for the task (study/task.hpp) · [analysis], which `app` reads.
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "aelle/backend/backend.hpp"
+#include "aelle/lyapunov/spectrum.hpp"
 #include "aelle/study/toml.hpp"
 
 namespace aelle::study {
@@ -24,6 +26,7 @@ struct SpectrumConfig {
     backend::QrMethod qr = backend::QrMethod::accurate;
     bool random_start = false;
     bool single_precision = false;
+    int64_t extended_up_to = lyapunov::usual_extended_up_to;  ///< as in lyapunov::SpectrumOptions; 0: never
 };
 
 /// The law of the varied initialisation parameter.
