@@ -22,7 +22,7 @@ struct Parts {
     double *high, *low;
 };
 
-constexpr int64_t lanes = 8;
+constexpr int64_t lanes = 16;  // chains of additions side by side, two vectors of the widest kind
 
 /// Columns of `length` numbers, a multiple of `lanes`.
 class Columns {
@@ -43,12 +43,14 @@ private:
 struct Element {
     double high, low;
 };
+template <bool Fused>  // the error of a product is exact either way, so all instruction sets give the same bits
 AELLE_BODY Element product(Element a, Element b) {
+    const double p = a.high * b.high, small = a.high * b.low + a.low * b.high;
+    if constexpr (Fused) return {p, __builtin_fma(a.high, b.high, -p) + small};
     constexpr double split = 0x1p27 + 1;
-    const double p = a.high * b.high, ca = split * a.high, cb = split * b.high;
+    const double ca = split * a.high, cb = split * b.high;
     const double ah = ca - (ca - a.high), al = a.high - ah, bh = cb - (cb - b.high), bl = b.high - bh;
-    const double e = ((ah * bh - p) + ah * bl + al * bh) + al * bl + (a.high * b.low + a.low * b.high);
-    return {p, e};
+    return {p, ((ah * bh - p) + ah * bl + al * bh) + al * bl + small};
 }
 AELLE_BODY Element sum(Element a, Element b) {
     const double s = a.high + b.high, t = s - a.high;
@@ -58,22 +60,24 @@ AELLE_BODY Element sum(Element a, Element b) {
 }
 
 /// y += x s
+template <bool Fused>
 AELLE_BODY void add_multiple_body(int64_t n, Element s, Parts x, Parts y) {
     double *yh = y.high, *yl = y.low;
     const double *xh = x.high, *xl = x.low;
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) {
-        const Element r = sum({yh[i], yl[i]}, product({xh[i], xl[i]}, s));
+        const Element r = sum({yh[i], yl[i]}, product<Fused>({xh[i], xl[i]}, s));
         yh[i] = r.high;
         yl[i] = r.low;
     }
 }
+template <bool Fused>
 AELLE_BODY DoubleDouble dot_body(int64_t n, Parts x, Parts y) {
     double high[lanes] = {}, low[lanes] = {};
     for (int64_t i = 0; i < n; i += lanes) {
 #pragma omp simd
         for (int64_t k = 0; k < lanes; ++k) {
-            const Element r = sum({high[k], low[k]}, product({x.high[i + k], x.low[i + k]}, {y.high[i + k], y.low[i + k]}));
+            const Element r = sum({high[k], low[k]}, product<Fused>({x.high[i + k], x.low[i + k]}, {y.high[i + k], y.low[i + k]}));
             high[k] = r.high;
             low[k] = r.low;
         }
@@ -87,14 +91,14 @@ struct ExtendedKernels {
     void (*add_multiple)(int64_t n, Element s, Parts x, Parts y);
     DoubleDouble (*dot)(int64_t n, Parts x, Parts y);
 };
-#define AELLE_EXTENDED(NAME, TARGET)                                                                       \
-    TARGET void add_multiple_##NAME(int64_t n, Element s, Parts x, Parts y) { add_multiple_body(n, s, x, y); } \
-    TARGET DoubleDouble dot_##NAME(int64_t n, Parts x, Parts y) { return dot_body(n, x, y); }                \
+#define AELLE_EXTENDED(NAME, FUSED, TARGET)                                                                       \
+    TARGET void add_multiple_##NAME(int64_t n, Element s, Parts x, Parts y) { add_multiple_body<FUSED>(n, s, x, y); } \
+    TARGET DoubleDouble dot_##NAME(int64_t n, Parts x, Parts y) { return dot_body<FUSED>(n, x, y); }                \
     constexpr ExtendedKernels NAME{add_multiple_##NAME, dot_##NAME};
-AELLE_EXTENDED(baseline, )
+AELLE_EXTENDED(baseline, false, )
 #if defined(__x86_64__)
-AELLE_EXTENDED(avx2, [[gnu::target("arch=x86-64-v3")]])
-AELLE_EXTENDED(avx512, [[gnu::target("arch=x86-64-v4")]])
+AELLE_EXTENDED(avx2, true, [[gnu::target("arch=x86-64-v3")]])
+AELLE_EXTENDED(avx512, true, [[gnu::target("arch=x86-64-v4")]])
 #endif
 #undef AELLE_EXTENDED
 
