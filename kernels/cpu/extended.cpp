@@ -22,7 +22,7 @@ struct Parts {
     double *high, *low;
 };
 
-constexpr int64_t lanes = 16;  // chains of additions side by side, two vectors of the widest kind
+constexpr int64_t lanes = 8;
 
 /// Columns of `length` numbers, a multiple of `lanes`.
 class Columns {
