@@ -35,9 +35,24 @@ ExtendedChain::ExtendedChain(MatrixView<const T> q)
 }
 
 template <class T>
-bool ExtendedChain::add(TangentSystem<T>& system, bool counts) {
+bool ExtendedChain::add(TangentSystem<T>& system, bool counts, bool closes) {
     system.extended_jacobian(j_.view());
     backend::extended_multiply(std::as_const(j_).view(), std::as_const(q_).view(), z_.view());
+    if (!factor(counts)) return false;
+    std::copy_n(z_.data(), z_.size(), q_.data());
+    system.extended_shear(q_.view());
+    double change = 0.0;
+    for (int64_t i = 0; i < q_.size(); ++i) change += std::pow(q_.data()[i].high - z_.data()[i].high, 2);
+    if (change == 0.0) return true;
+    errors_.disturb(1 + change / static_cast<double>(q_.rows()));  // as for chains in double
+    if (!closes) return true;
+    std::swap(q_, z_);
+    if (!factor(counts)) return false;
+    std::swap(q_, z_);
+    return true;
+}
+
+bool ExtendedChain::factor(bool counts) {
     round(std::as_const(z_).view(), rounded_.view());
     const double largest = largest_column_norm<double>(std::as_const(rounded_).view());
     factorisation_.before<double>(backend::QrMethod::accurate, rounded_.view());
@@ -52,7 +67,6 @@ bool ExtendedChain::add(TangentSystem<T>& system, bool counts) {
     factorisation_.exact_product = std::exchange(exact_, false);
     errors_.add(factorisation_, counts);
     for (std::size_t j = 0; counts && j < log_sum_.size(); ++j) log_sum_[j] += factorisation_.log_r[j];
-    std::swap(q_, z_);
     return true;
 }
 
@@ -76,7 +90,7 @@ void ExtendedChain::load(ArchiveReader& archive) {
 
 template ExtendedChain::ExtendedChain(MatrixView<const float>);
 template ExtendedChain::ExtendedChain(MatrixView<const double>);
-template bool ExtendedChain::add(TangentSystem<float>&, bool);
-template bool ExtendedChain::add(TangentSystem<double>&, bool);
+template bool ExtendedChain::add(TangentSystem<float>&, bool, bool);
+template bool ExtendedChain::add(TangentSystem<double>&, bool, bool);
 
 }  // namespace aelle::lyapunov

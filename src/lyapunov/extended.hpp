@@ -18,9 +18,10 @@ public:
     template <class T>
     explicit ExtendedChain(MatrixView<const T> q);
 
-    /// The step that the system took last; `counts`: it is averaged. False when something is not finite.
+    /// The step that the system took last; `counts`: it is averaged; `closes`: no step after it belongs to the same average. False when
+    /// something is not finite.
     template <class T>
-    bool add(TangentSystem<T>& system, bool counts);
+    bool add(TangentSystem<T>& system, bool counts, bool closes);
 
     const std::vector<double>& log_sum() const { return log_sum_; }
     std::vector<double> errors() const { return errors_.sums(); }
@@ -29,6 +30,9 @@ public:
     void load(ArchiveReader& archive);
 
 private:
+    /// z becomes orthonormal; what that takes enters the exponents.
+    bool factor(bool counts);
+
     Matrix<DoubleDouble> q_, z_, j_;
     Matrix<double> rounded_;
     Factorisation factorisation_;

@@ -45,8 +45,9 @@ public:
     void extended_jacobian(MatrixView<DoubleDouble> j) override {
         std::vector<DoubleDouble> after(before_.size());
         extended_->step(before_.data(), input_.data(), after.data());
-        extended_->jacobian(j);
+        extended_->unsheared_jacobian(j);
     }
+    void extended_shear(MatrixView<DoubleDouble> v) override { extended_->shear(v); }
 
 private:
     std::unique_ptr<backend::Network<T>> network_;

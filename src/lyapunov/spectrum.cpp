@@ -105,7 +105,7 @@ struct SpectrumRun<T>::Impl {
 
     void advance_extended() {
         system.advance(step);
-        if (!extended->add(system, averaged())) {  // beyond the range of its numbers: what double gave stays, with its flags
+        if (!extended->add(system, averaged(), step + 1 == options.warmup || step + 1 == total())) {  // beyond the range of its numbers: what double gave stays, with its flags
             extended.reset();
             gave_up = true;
             step = total();
@@ -288,8 +288,8 @@ struct SpectrumRun<T>::Impl {
         if (watches_determinant()) {
             const double sum = std::accumulate(mean.begin(), mean.end(), 0.0), determinant = logdet_sum / steps;
             spectrum.logdet_defect = sum == determinant ? 0.0 : std::fabs(sum - determinant);
-            // Rounding has been larger than the bounds say: give up those that they call worst. (The determinants are of precision T.)
-            if (!extended && !(spectrum.logdet_defect <= Precision<T>::determinant_tolerance * std::max(1.0, std::fabs(determinant) * 1e-3)))
+            // Rounding has been larger than the bounds say: give up those that they call worst.
+            if (!(spectrum.logdet_defect <= Precision<T>::determinant_tolerance * std::max(1.0, std::fabs(determinant) * 1e-3)))
                 limit = std::min(limit, 1e-3 * *std::max_element(error.begin(), error.end()));
         }
         std::vector<std::size_t> order(count);

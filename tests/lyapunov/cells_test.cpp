@@ -143,6 +143,33 @@ TYPED_TEST(SpectraOfCells, MildAreRightTo1em8) {
     }
 }
 
+/// h and c stay 0 for some steps, where h' does not depend on h: half of the exponents do not exist, and the others may need more bits.
+TEST(SpectraOfAnLstm, ThatBeginsWithBlankInputsHaveInfiniteExponents) {
+    int64_t extended = 0;
+    for (const uint64_t seed : {1, 2, 3, 4}) {
+        Case<cells::Lstm> network(24, 28, 5.0, seed, TangentSpace::full);
+        std::fill_n(network.inputs.begin(), 4 * network.shape.input, 0.0);
+        for (auto& [name, tensor] : network.parameters.tensors)
+            if (name.starts_with("bias")) std::fill(tensor.begin(), tensor.end(), 0.0);
+        for (const int64_t extended_up_to : {0, 48}) {
+            const Spectrum found = network.found({.extended_up_to = extended_up_to});
+            extended += found.extended;
+            for (std::size_t k = 0; k < 48; ++k) EXPECT_EQ(std::isinf(found.exponents[k]), k >= 24) << seed << " exponent " << k;
+        }
+    }
+    EXPECT_GT(extended, 0);
+}
+
+TYPED_TEST(SpectraOfCells, MildOf64AreRightTo1em8Long) {
+    for (const auto space : {TangentSpace::full, TangentSpace::hidden}) {
+        const Case<TypeParam> network(64, 28, 0.2, 3, space);
+        Tally tally;
+        tally.add(network.found(), network.template expected<long double>());
+        EXPECT_EQ(tally.flagged, 0);
+        EXPECT_LT(tally.worst_unflagged, 1e-8);
+    }
+}
+
 TYPED_TEST(SpectraOfCells, SaturatedAreRightOrFlagged) {
     for (const auto space : {TangentSpace::full, TangentSpace::hidden}) {
         for (const int64_t extended_up_to : {0, 32}) {

@@ -79,12 +79,13 @@ public:
 
     bool extended() const override { return true; }
     void extended_jacobian(MatrixView<DoubleDouble> j) override {
-        Matrix<DoubleDouble> p(j.rows, j.rows), s(j.rows, j.rows);
-        for (int64_t i = 0; i < p.size(); ++i) {
-            p.data()[i] = static_cast<double>(p_[at_].data()[i]);
-            s.data()[i] = static_cast<double>(s_[at_].data()[i]);
-        }
-        backend::extended_multiply(view(p), view(s), j);
+        for (int64_t i = 0; i < j.rows * j.rows; ++i) j.data[i] = static_cast<double>(s_[at_].data()[i]);
+    }
+    void extended_shear(MatrixView<DoubleDouble> v) override {
+        Matrix<DoubleDouble> p(v.rows, v.rows), w(v.rows, v.cols);
+        for (int64_t i = 0; i < p.size(); ++i) p.data()[i] = static_cast<double>(p_[at_].data()[i]);
+        backend::extended_multiply(view(p), v, w.view());
+        std::copy_n(w.data(), w.size(), v.data);
     }
 
 private:
@@ -111,9 +112,15 @@ std::vector<double> exact(const std::vector<Step>& steps, int64_t warmup, int64_
                 s(i, j) = transposed ? step.p(j, i) : step.s(i, j);
             }
         }
-        q = fixtures::product(p, fixtures::product(s, q));
-        const std::vector<double> logs = fixtures::givens_qr(q);
-        for (std::size_t i = 0; i < logs.size(); ++i) sum[i] += t < warmup ? 0.0 : logs[i] / static_cast<double>(count);
+        const auto factor = [&] {
+            const std::vector<double> logs = fixtures::givens_qr(q);
+            for (std::size_t i = 0; i < logs.size(); ++i) sum[i] += t < warmup ? 0.0 : logs[i] / static_cast<double>(count);
+        };
+        // The wide parts are factored apart: 113 bits are not enough for the product of the most saturated ones.
+        q = fixtures::product(s, q);
+        factor();
+        q = fixtures::product(p, q);
+        if (t + 1 == warmup || t + 1 == warmup + count || transposed) factor();
     }
     return sum;
 }
@@ -287,7 +294,7 @@ TEST(ShearedSteps, ThatAreSingularHaveInfiniteExponents) {
             for (int64_t i = 0; i < 7; ++i) step.s(i, j) = 0;
     for (const int64_t interval : {0, 1}) {
         ShearedProduct<double> system(steps, false);
-        const Spectrum found = spectrum_of(system, {.steps = 10, .interval = interval});
+        const Spectrum found = spectrum_of(system, {.steps = 10, .interval = interval, .extended_up_to = 14});
         EXPECT_TRUE(found.finite);
         EXPECT_EQ(found.logdet_defect, 0.0);
         for (std::size_t i = 0; i < 14; ++i) EXPECT_EQ(std::isinf(found.exponents[i]), i >= 7) << i << " interval " << interval;

@@ -41,10 +41,11 @@ public:
     virtual void unsheared_jacobian(MatrixView<T> s) { jacobian(s); }
     virtual void shear(MatrixView<T>) {}
 
-    /// Whether extended_jacobian may be called.
+    /// Whether the two below may be called.
     virtual bool extended() const { return false; }
-    /// The last advance's Jacobian at the state and input as they are, in double-double arithmetic.
+    /// S of the last advance, at the state and input as they are, and P, in double-double arithmetic.
     virtual void extended_jacobian(MatrixView<DoubleDouble>) {}
+    virtual void extended_shear(MatrixView<DoubleDouble>) {}
 };
 
 /// A network driven by one input sequence, (T steps x I) row-major; empty for autonomous cells. `extended`: the same network for
@@ -67,8 +68,8 @@ struct SpectrumOptions {
     uint64_t seed = 0;          ///< for random_start
     bool transposed = false;    ///< multiply by J^T: the spectrum of the product in reverse order of time, for comparison with the authors' code
     bool sorted = true;         ///< exponents descending; otherwise in the order of columns of Q
-    /// A spectrum with an exponent that is not reliable is taken once more, along the same trajectory, with Jacobians, products and QR in
-    /// double-double arithmetic: where the system offers it, its tangent space has at most this dimension, QR is accurate and not transposed.
+    /// A spectrum with an exponent that is not reliable is taken once more, along the same trajectory, with Jacobians, products and QR (at
+    /// every step) in double-double arithmetic: where the system offers it, its tangent space has at most this dimension, QR is accurate and not transposed.
     int64_t extended_up_to = 0;
     bool check_determinant = true;  ///< when K is the dimension: accumulate log|det J_t| for `logdet_defect`
 };
