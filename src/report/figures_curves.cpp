@@ -193,11 +193,11 @@ Figure loss_figure(const Results& results) {
                     (logarithmic ? "set logscale y\n" : "");
     std::vector<std::string> terms = accuracy_points(figure.stem + ".dat", false);
     if (std::isfinite(results.threshold)) {
-        terms.push_back(rounded(results.threshold, 17) + " with lines lw 2 dt (8,5) lc rgb '" + std::string(ink) + "' title " +
-                        gnuplot_quoted("threshold " + rounded(results.threshold, 3)));
+        terms.push_back(rounded(results.threshold, 17) + " with lines lw 2 dt (8,5) lc rgb '" + std::string(ink) + "' title 'threshold'");
     }
     figure.script += plot_command(terms);
-    figure.caption = "Final loss of every network. Below the threshold, fixed once for the study, a network counts as accurate.";
+    figure.caption = "Final loss of every network. Below the threshold, " + rounded(results.threshold, 4) +
+                     ", fixed once for the study, a network counts as accurate.";
     if (without > 0) figure.caption += " Not shown, for want of a finite loss: " + counted(without, "network", "networks") + ".";
     figure.caption += outside_note(x.outside + y.outside);
     figure.alternative = "Scatter plot of " + results.loss_name + " against " + results.init_name + " with a horizontal threshold line.";
