@@ -160,7 +160,7 @@ TEST(SpectraOfAnLstm, ThatBeginsWithBlankInputsHaveInfiniteExponents) {
     EXPECT_GT(extended, 0);
 }
 
-TYPED_TEST(SpectraOfCells, MildOf64AreRightTo1em8Long) {
+TYPED_TEST(SpectraOfCells, MildOf64AreRightTo1em8Slow) {
     for (const auto space : {TangentSpace::full, TangentSpace::hidden}) {
         const Case<TypeParam> network(64, 28, 0.2, 3, space);
         Tally tally;
