@@ -65,6 +65,7 @@ Features start_features(const AnalysisInput& input, const AnalysisOptions& optio
     f.mean = data.mean;
     f.maximum = data.maximum;
     f.deviation = data.deviation;
+    f.kaplan_yorke = data.kaplan_yorke;
     f.spectrum = data.spectrum;
     return f;
 }
@@ -116,6 +117,7 @@ void embed_spectra(const AnalysisInput& input, const AnalysisOptions& options, i
     fill(model.pc, f.aelle_pc, latent.rows());
     fill(model.le_pc, f.le_pc, 2);
     for (std::size_t i = 0; i < f.usable.size(); ++i) model.predicted_loss.push_back(f.usable[i] ? f.predicted_loss[i] : nan);
+    if (repeat == 0) model.interpretation = interpret(net, model.spectrum_scaler, model.target_scaler, training_latent.view());
 }
 
 std::vector<uint8_t> is_of_cell(const AnalysisInput& input, const std::string& cell) {

@@ -62,6 +62,7 @@ std::vector<T> rows_of(MatrixView<const T> matrix) {
 
 struct Sizes {
     int64_t variants, epochs, repeats, classifiers, latent, length;
+    std::string exponent_unit;
 };
 
 void write_scales(io::H5Writer& file, const AnalysisInput& input, const Analysis& analysis, const Sizes& n) {
@@ -83,9 +84,9 @@ void write_variants(io::H5Writer& file, const AnalysisInput& input, const Analys
     write(file, "init", input.init, {n.variants}, v, "1", "initialisation parameter");
     write(file, "usable", analysis.usable, {n.variants, n.epochs}, ve, "1", "0 where the spectrum is not finite and left out");
     const io::Dims dims{n.variants, n.epochs};
-    write(file, "statistic/mean", analysis.mean, dims, ve, "nats per step", "mean exponent");
-    write(file, "statistic/max", analysis.maximum, dims, ve, "nats per step", "largest exponent");
-    write(file, "statistic/std", analysis.deviation, dims, ve, "nats per step", "standard deviation of the exponents");
+    write(file, "statistic/mean", analysis.mean, dims, ve, n.exponent_unit, "mean exponent");
+    write(file, "statistic/max", analysis.maximum, dims, ve, n.exponent_unit, "largest exponent");
+    write(file, "statistic/std", analysis.deviation, dims, ve, n.exponent_unit, "standard deviation of the exponents");
     write(file, "statistic/kaplan_yorke", analysis.kaplan_yorke, dims, ve, "1", "Kaplan-Yorke dimension");
 }
 
@@ -189,6 +190,21 @@ void write_model(io::H5Writer& file, const FittedModel& model, const Sizes& n) {
     file.attribute("transform/target", "transform", name_of(target.transform));
 }
 
+void write_interpretation(io::H5Writer& file, const Interpretation& found, const Sizes& n) {
+    const auto shifts = static_cast<int64_t>(interpretation_shifts.size());
+    const std::string group = "interpretation/";
+    file.write(group + "shift", std::vector<double>(interpretation_shifts.begin(), interpretation_shifts.end()), {shifts});
+    file.make_scale(group + "shift", "shift");
+    file.attribute(group + "shift", "long_name", std::string("change of the scaled prediction along the predictor's direction"));
+    const Scales d{"component"}, s{group + "shift"};
+    write(file, group + "weight", found.weight, {n.latent}, d, "1", "weight of the latent dimension in the predictor");
+    write(file, group + "deviation", found.deviation, {n.latent}, d, "1", "standard deviation of the latent dimension over training spectra");
+    write(file, group + "share", found.share, {n.latent}, d, "1", "share of the latent dimension in the variance of the predictions");
+    write(file, group + "spectrum", found.spectrum, {shifts, n.length}, {group + "shift", "position"}, n.exponent_unit, "decoded spectra");
+    write(file, group + "prediction", found.prediction, {shifts}, s, "1", "predicted loss at the latent vector");
+    write(file, group + "encoded_prediction", found.encoded_prediction, {shifts}, s, "1", "predicted loss of the decoded spectrum, encoded again");
+}
+
 void write_curves(io::H5Writer& file, const LearningCurve& curve) {
     const auto points = static_cast<int64_t>(curve.step.size());
     file.write("curve/step", curve.step, {points});
@@ -279,7 +295,8 @@ void write_analysis(const std::filesystem::path& path, const AnalysisInput& inpu
     const FittedModel& model = *analysis.repeats.front().model;
     const Sizes n{static_cast<int64_t>(input.variant.size()), static_cast<int64_t>(input.epochs.size()),
                   static_cast<int64_t>(analysis.repeats.size()), static_cast<int64_t>(analysis.classifier.size()),
-                  model.autoencoder.net.latent(), analysis.length};
+                  model.autoencoder.net.latent(), analysis.length,
+                  options.log == LogBase::two ? "bits per step" : "nats per step"};
     io::H5Writer file;
     write_root(file, input, analysis);
     for (const auto& [name, value] : option_attributes(options)) file.attribute("/", name, value);
@@ -288,6 +305,7 @@ void write_analysis(const std::filesystem::path& path, const AnalysisInput& inpu
     write_repeats(file, analysis, n);
     write_controls(file, analysis, n);
     write_model(file, model, n);
+    write_interpretation(file, model.interpretation, n);
     write_curves(file, model.autoencoder.curve);
     file.commit(path);
 }

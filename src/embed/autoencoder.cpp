@@ -90,11 +90,22 @@ void Autoencoder<T>::initialise(RandomStream& random) {
 template <class T>
 Matrix<T> Autoencoder<T>::encode(MatrixView<const T> z) const {
     require(z.rows == input(), "spectra have the autoencoder's length");
+    return apply_layers(z, 0, latent_layer_ + 1);
+}
+
+template <class T>
+Matrix<T> Autoencoder<T>::decode(MatrixView<const T> latent_vectors) const {
+    require(latent_vectors.rows == latent(), "latent vectors have the autoencoder's dimension");
+    return apply_layers(latent_vectors, latent_layer_ + 1, static_cast<int64_t>(layers_.size()));
+}
+
+template <class T>
+Matrix<T> Autoencoder<T>::apply_layers(MatrixView<const T> input, int64_t first, int64_t end) const {
     Matrix<T> from, to;
-    for (int64_t l = 0; l <= latent_layer_; ++l) {
+    for (int64_t l = first; l < end; ++l) {
         const Layer& layer = layers_[static_cast<std::size_t>(l)];
-        to = Matrix<T>(layer.outputs, z.cols);
-        apply_layer(*this, layer, l == 0 ? z : std::as_const(from).view(), to.view());
+        to = Matrix<T>(layer.outputs, input.cols);
+        apply_layer(*this, layer, l == first ? input : std::as_const(from).view(), to.view());
         std::swap(from, to);
     }
     return from;
@@ -110,16 +121,12 @@ std::vector<T> Autoencoder<T>::predict(MatrixView<const T> latent) const {
 template <class T>
 Losses Autoencoder<T>::evaluate(MatrixView<const T> z, std::span<const T> target, const Objective& objective) const {
     Losses losses;
-    Matrix<T> from = encode(z), to;
-    const std::vector<T> predictions = predict(std::as_const(from).view());
+    const Matrix<T> code = encode(z);
+    const std::vector<T> predictions = predict(code.view());
     for (std::size_t j = 0; j < target.size(); ++j) losses.prediction += power(double(predictions[j]) - double(target[j]), objective.prediction_norm);
-    for (std::size_t l = static_cast<std::size_t>(latent_layer_) + 1; l < layers_.size(); ++l) {
-        to = Matrix<T>(layers_[l].outputs, z.cols);
-        apply_layer(*this, layers_[l], std::as_const(from).view(), to.view());
-        std::swap(from, to);
-    }
+    const Matrix<T> decoded = decode(code.view());
     for (int64_t j = 0; j < z.cols; ++j) {
-        for (int64_t i = 0; i < z.rows; ++i) losses.reconstruction += power(double(from(i, j)) - double(z(i, j)), objective.reconstruction_norm);
+        for (int64_t i = 0; i < z.rows; ++i) losses.reconstruction += power(double(decoded(i, j)) - double(z(i, j)), objective.reconstruction_norm);
     }
     losses.prediction /= static_cast<double>(z.cols);
     losses.reconstruction /= static_cast<double>(z.cols * z.rows);

@@ -31,6 +31,7 @@ std::vector<Classifier> classifiers(const AnalysisOptions& options) {
         {"le-mean", [](const Features& f) { return by_best(f, f.mean); }},
         {"le-max", [](const Features& f) { return by_best(f, f.maximum); }},
         {"le-std", [](const Features& f) { return by_best(f, f.deviation); }},
+        {"le-kaplan-yorke", [](const Features& f) { return by_best(f, f.kaplan_yorke); }},
         {"le-pc1", [](const Features& f) { return by_best(f, component(f.le_pc, 0)); }},
         {"aelle-pc1", [](const Features& f) { return by_best(f, component(f.aelle_pc, 0)); }},
         {"aelle-pc1-median", [](const Features& f) { return by_median(f, component(f.aelle_pc, 0)); }},

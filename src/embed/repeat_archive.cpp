@@ -18,6 +18,42 @@ void transfer_scalers(Archive& archive, Spectrum& spectrum, Target& target) {
     archive.value(target.factor);
 }
 
+template <class Archive, class Curve>
+void transfer_curve(Archive& archive, Curve& curve) {
+    archive.array(curve.step);
+    archive.array(curve.reconstruction_train);
+    archive.array(curve.reconstruction_validation);
+    archive.array(curve.prediction_train);
+    archive.array(curve.prediction_validation);
+}
+
+template <class Archive, class Result>
+void transfer_decisions(Archive& archive, Result& result) {
+    archive.value(result.repeat);
+    archive.array(result.split);
+    archive.array(result.spectrum_split);
+    archive.array(result.score);
+    archive.array(result.positive);
+    archive.array(result.boundary);
+    archive.array(result.side);
+    archive.array(result.control_positive);
+}
+
+/// What the model says of the spectra.
+template <class Archive, class Model>
+void transfer_places(Archive& archive, Model& model) {
+    archive.array(model.latent);
+    archive.array(model.pc);
+    archive.array(model.predicted_loss);
+    archive.array(model.le_pc);
+    archive.array(model.interpretation.weight);
+    archive.array(model.interpretation.deviation);
+    archive.array(model.interpretation.share);
+    archive.array(model.interpretation.spectrum);
+    archive.array(model.interpretation.prediction);
+    archive.array(model.interpretation.encoded_prediction);
+}
+
 void save(ArchiveWriter& archive, const Pca& pca) {
     archive.array(pca.mean);
     archive.array(pca.variance);
@@ -45,11 +81,7 @@ void save(ArchiveWriter& archive, const TrainedAutoencoder& trained) {
     archive.value(trained.net.latent());
     archive.array(trained.net.parameters());
     archive.value(trained.step);
-    archive.array(trained.curve.step);
-    archive.array(trained.curve.reconstruction_train);
-    archive.array(trained.curve.reconstruction_validation);
-    archive.array(trained.curve.prediction_train);
-    archive.array(trained.curve.prediction_validation);
+    transfer_curve(archive, trained.curve);
 }
 
 void load(ArchiveReader& archive, TrainedAutoencoder& trained) {
@@ -60,45 +92,24 @@ void load(ArchiveReader& archive, TrainedAutoencoder& trained) {
     trained.net = Autoencoder<float>(input, hidden, latent);
     archive.array(trained.net.parameters());
     archive.value(trained.step);
-    archive.array(trained.curve.step);
-    archive.array(trained.curve.reconstruction_train);
-    archive.array(trained.curve.reconstruction_validation);
-    archive.array(trained.curve.prediction_train);
-    archive.array(trained.curve.prediction_validation);
+    transfer_curve(archive, trained.curve);
 }
 
 }  // namespace
 
 void RepeatResult::save(ArchiveWriter& archive) const {
-    archive.value(repeat);
-    archive.array(split);
-    archive.array(spectrum_split);
-    archive.array(score);
-    archive.array(positive);
-    archive.array(boundary);
-    archive.array(side);
-    archive.array(control_positive);
+    transfer_decisions(archive, *this);
     archive.value(static_cast<uint8_t>(model.has_value()));
     if (!model) return;
     transfer_scalers(archive, model->spectrum_scaler, model->target_scaler);
     embed::save(archive, model->autoencoder);
     embed::save(archive, model->pca);
     embed::save(archive, model->le_pca);
-    archive.array(model->latent);
-    archive.array(model->pc);
-    archive.array(model->predicted_loss);
-    archive.array(model->le_pc);
+    transfer_places(archive, *model);
 }
 
 void RepeatResult::load(ArchiveReader& archive) {
-    archive.value(repeat);
-    archive.array(split);
-    archive.array(spectrum_split);
-    archive.array(score);
-    archive.array(positive);
-    archive.array(boundary);
-    archive.array(side);
-    archive.array(control_positive);
+    transfer_decisions(archive, *this);
     model.reset();
     if (archive.value<uint8_t>() == 0) return;
     model.emplace();
@@ -106,10 +117,7 @@ void RepeatResult::load(ArchiveReader& archive) {
     embed::load(archive, model->autoencoder);
     embed::load(archive, model->pca);
     embed::load(archive, model->le_pca);
-    archive.array(model->latent);
-    archive.array(model->pc);
-    archive.array(model->predicted_loss);
-    archive.array(model->le_pc);
+    transfer_places(archive, *model);
 }
 
 }  // namespace aelle::embed

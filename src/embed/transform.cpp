@@ -39,6 +39,11 @@ double SpectrumScaler::apply(double x) const {
     return (g - shift) / factor;
 }
 
+double SpectrumScaler::invert(double scaled) const {
+    const double g = scaled * factor + shift;
+    return transform == SpectrumTransform::raw ? g : std::copysign(scale * std::expm1(std::fabs(g)), g);
+}
+
 Matrix<double> SpectrumScaler::apply(MatrixView<const double> spectra) const {
     Matrix<double> scaled(spectra.rows, spectra.cols);
     for (int64_t j = 0; j < spectra.cols; ++j) {

@@ -57,6 +57,10 @@ TEST_F(AnalysisFileTest, DatasetsHaveThePromisedNamesShapesAndValues) {
     EXPECT_EQ(file.dims("latent"), (io::Dims{15, 2, 4}));
     EXPECT_EQ(file.dims("pc"), (io::Dims{15, 2, 4}));
     EXPECT_EQ(file.dims("le_pc"), (io::Dims{15, 2, 2}));
+    const Interpretation& interpretation = analysis_.repeats.front().model->interpretation;
+    EXPECT_EQ(file.read<double>("interpretation/share", {4}), interpretation.share);
+    EXPECT_EQ(file.read<double>("interpretation/spectrum", {5, 16}), interpretation.spectrum);
+    EXPECT_EQ(file.read<double>("interpretation/encoded_prediction", {5}), interpretation.encoded_prediction);
     for (const char* name : {"boundary", "side"}) EXPECT_EQ(file.dims(name), (io::Dims{classes, 2, 2}));
 
     const auto split = file.read<int32_t>("split", {2, 15});

@@ -24,6 +24,7 @@
 #include "aelle/base/archive.hpp"
 #include "aelle/base/matrix.hpp"
 #include "aelle/embed/autoencoder.hpp"
+#include "aelle/embed/interpretation.hpp"
 #include "aelle/embed/options.hpp"
 #include "aelle/embed/pca.hpp"
 #include "aelle/embed/transform.hpp"
@@ -58,6 +59,7 @@ struct FittedModel {
     std::vector<double> latent, pc;      ///< (V, E, d)
     std::vector<double> predicted_loss;  ///< (V, E) in units of the loss
     std::vector<double> le_pc;           ///< (V, E, 2); 0 beyond the length of a spectrum
+    Interpretation interpretation;
 };
 
 struct RepeatResult {

@@ -23,6 +23,8 @@
 /// that makes the latent vector), `step` (whose weights these are) |
 /// | `autoencoder/predictor/{weight,bias}` | (1, d), (1) | scaled loss = weight latent + bias |
 /// | `transform/{spectrum,target}` | (3) | constants named by attribute `fields`: (g(x) - shift) / factor, g by attribute `transform` (embed/transform.hpp) |
+/// | `interpretation/{weight,deviation,share}` | (d) | what each latent dimension adds to the predicted loss (embed/interpretation.hpp) |
+/// | `interpretation/{spectrum,prediction,encoded_prediction}` | (S, L), (S), (S) | along the predictor's direction, scale `interpretation/shift` (S) |
 /// | `curve/{reconstruction,prediction}_{train,validation}` | (P) | losses without dropout, repeat 0 |
 ///
 /// Root attributes: version, format_version, seed, threshold, median_loss, length, diverged, failed, left_out (variants), left_out_spectra, clipped (exponents), spectrum_kind (that the

@@ -51,11 +51,14 @@ public:
     const std::vector<T>& parameters() const { return parameters_; }
 
     Matrix<T> encode(MatrixView<const T> z) const;          ///< (latent x n)
+    Matrix<T> decode(MatrixView<const T> latent) const;     ///< (input x n) reconstructions
     std::vector<T> predict(MatrixView<const T> latent) const;  ///< (n)
     /// Both losses without dropout.
     Losses evaluate(MatrixView<const T> z, std::span<const T> target, const Objective& objective) const;
 
 private:
+    Matrix<T> apply_layers(MatrixView<const T> input, int64_t first, int64_t end) const;
+
     std::vector<Layer> layers_;
     Layer predictor_;
     int64_t latent_layer_ = 0;

@@ -31,7 +31,7 @@ struct Features {
     std::vector<double> epoch_loss;      ///< (V E) at the spectrum's epoch, +inf where diverged, NaN where not measured
     std::vector<double> loss_threshold;  ///< (V) loss below it = label 1
 
-    std::vector<double> mean, maximum, deviation;  ///< (V E) of the exponents
+    std::vector<double> mean, maximum, deviation, kaplan_yorke;  ///< (V E) of the exponents
     Matrix<double> spectrum;             ///< (L x V E) at the common length
     Matrix<double> transformed;          ///< (L x V E) as the autoencoder sees it
     Matrix<double> le_pc;                ///< (min(L, ...) x V E) principal components of the baseline spectra

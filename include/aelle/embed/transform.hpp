@@ -20,6 +20,7 @@ struct SpectrumScaler {
 
     void fit(MatrixView<const double> training);  ///< (L x rows), a spectrum a column; a constant set gets factor 1
     double apply(double exponent) const;
+    double invert(double scaled) const;  ///< the exponent; beyond what can be written as a number, infinity
     Matrix<double> apply(MatrixView<const double> spectra) const;
 };
 
