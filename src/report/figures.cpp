@@ -71,8 +71,10 @@ std::vector<Figure> make_figures(const Results& results, const Scores& scores, s
     const auto left_out = [&](const std::string& title, const std::string& why) {
         notes.push_back("Figure left out: " + title + ": " + why + ".");
     };
-    if (!results.examples.variant.empty() && !results.examples.time.empty()) figures.push_back(signal_figure(results));
-    else if (results.task == "signal") left_out("target and produced signals", "study.h5 has no complete group example");
+    if (!results.examples.time.empty()) figures.push_back(signal_figure(results));
+    else if (results.examples.images > 0) figures.push_back(digits_figure(results));
+    else if (results.examples.windows > 0) figures.push_back(characters_figure(results));
+    else left_out("what networks produce", "study.h5 has no complete group example");
     if (any_finite(results.loss) && any_finite(results.init)) figures.push_back(loss_figure(results));
     else left_out("loss", "analysis.h5 has no finite loss");
     if (!results.exponents.empty() && results.exponent_count > 0) figures.push_back(spectra_figure(results, last));

@@ -1,4 +1,4 @@
-// Figures of signals, spectra, losses and learning curves.
+// Figures of spectra, losses and learning curves.
 
 #include <algorithm>
 #include <cmath>
@@ -12,40 +12,7 @@
 namespace aelle::report {
 namespace {
 
-constexpr int64_t drawn_samples = 600;  ///< per curve: about one for each pixel
 constexpr int64_t drawn_spectra = 20;   ///< per class
-
-std::string panel_title(const Results& results, int64_t panel, int64_t panels) {
-    const char* rank = panel == 0 ? "best" : panel + 1 == panels ? "worst" : "median";
-    const auto i = static_cast<std::size_t>(panel);
-    return std::string(rank) + ": network " + std::to_string(results.examples.variant[i]) + ", " + results.loss_name + " " +
-           rounded(results.examples.loss[i], 3);
-}
-
-double largest_magnitude(const std::vector<double>& values) {
-    double largest = 0.0;
-    for (const double value : values) {
-        if (std::isfinite(value)) largest = std::max(largest, std::fabs(value));
-    }
-    return largest > 0.0 ? largest : 1.0;
-}
-
-/// Time, then target and output of each panel; outputs that leave the axis are drawn at its edge.
-std::string signal_data(const Examples& examples, Range& range) {
-    std::string data = "# time, then target and output of the best, median and worst network\n";
-    const std::size_t samples = examples.time.size();
-    for (std::size_t s = 0; s < samples; ++s) {
-        std::vector<double> line{examples.time[s]};
-        for (std::size_t panel = 0; panel < examples.variant.size(); ++panel) {
-            const double output = examples.output[panel * samples + s];
-            line.push_back(examples.target[panel * samples + s]);
-            if (!std::isnan(output) && output != range.clamped(output)) ++range.outside;
-            line.push_back(std::isnan(output) ? output : range.clamped(output));
-        }
-        data += data_line(line);
-    }
-    return data;
-}
 
 /// Every variant of one class with a finite loss and a spectrum, evenly picked along the order of loss.
 std::vector<int64_t> picked_variants(const Results& results, int64_t epoch, bool good) {
@@ -66,18 +33,10 @@ std::vector<int64_t> picked_variants(const Results& results, int64_t epoch, bool
     return picked;
 }
 
-/// Exponents of one variant without the NaN beyond its dimension.
-std::vector<double> exponents_of(const Results& results, int64_t v, int64_t epoch) {
-    const auto first = results.exponents.begin() + (v * results.epochs() + epoch) * results.exponent_count;
-    std::vector<double> values(first, first + results.exponent_count);
-    std::erase_if(values, [](double value) { return std::isnan(value); });
-    return values;
-}
-
 std::string spectra_data(const Results& results, const std::vector<int64_t>& variants, int64_t epoch, const Range& y) {
     std::string data = "# index exponent; one block for each network\n";
     for (const int64_t v : variants) {
-        const std::vector<double> values = exponents_of(results, v, epoch);
+        const std::vector<double> values = results.spectrum(v, epoch);
         for (std::size_t i = 0; i < values.size(); ++i) data += data_line({static_cast<double>(i + 1), y.clamped(values[i])});
         data += "\n";
     }
@@ -85,45 +44,6 @@ std::string spectra_data(const Results& results, const std::vector<int64_t>& var
 }
 
 }  // namespace
-
-Figure signal_figure(const Results& results) {
-    const Examples& examples = results.examples;
-    const auto panels = static_cast<int64_t>(examples.variant.size());
-    Figure figure;
-    figure.stem = "signals";
-    figure.title = "Target and produced signals";
-    const double target_reach = largest_magnitude(examples.target);
-    const double reach = 1.1 * std::clamp(largest_magnitude(examples.output), target_reach, 2.5 * target_reach);
-    Range y{-reach, reach, 0};
-    const std::string file = figure.stem + ".dat";
-    figure.data.push_back({file, signal_data(examples, y)});
-    const auto samples = static_cast<int64_t>(examples.time.size());
-    const std::string every = " every " + std::to_string(std::max<int64_t>(1, (samples + drawn_samples - 1) / drawn_samples));
-    const int height = static_cast<int>(105 + 150 * panels);
-    figure.script = preamble(640, height) + set_range("y", y) + "set multiplot layout " + std::to_string(panels) + ",1 margins 0.14,0.97," +
-                    rounded(60.0 / height, 4) + "," + rounded(1.0 - 62.0 / height, 4) + " spacing 0," + rounded(40.0 / height, 4) +
-                    "\nset ylabel 'signal' offset 1,0\nset format x ''\n";
-    if (samples > 1) figure.script += set_range("x", {examples.time.front(), examples.time.back(), 0});
-    for (int64_t panel = 0; panel < panels; ++panel) {
-        const std::string target = std::to_string(2 + 2 * panel), output = std::to_string(3 + 2 * panel);
-        figure.script += "set label 1 " + gnuplot_quoted(panel_title(results, panel, panels)) + " at graph 0,1.12 left\n";
-        if (panel == panels - 1) figure.script += "set xlabel 'time (time constants)'\nset format x '%g'\n";
-        const std::string first = panel == 0 ? "" : "no";
-        figure.script += "set key at screen 0.14,0.985 left Left reverse horizontal samplen 2\n" +
-                         plot_command({"'" + file + "'" + every + " using 1:" + target + " with lines lw 4 lc rgb '#b8b8b8' " + first +
-                                           "title" + (panel == 0 ? " 'target'" : ""),
-                                       "'" + file + "'" + every + " using 1:" + output + " with lines lw 1.6 lc rgb '" + blue + "' " +
-                                           first + "title" + (panel == 0 ? " 'network'" : "")});
-    }
-    figure.script += "unset multiplot\n";
-    figure.caption =
-        "What three networks had to produce (grey) and what they produced on their own after training (blue): the one with the smallest, "
-        "the "
-        "middle and the largest error." +
-        outside_note(y.outside);
-    figure.alternative = "Line plots of target and output over time, one panel each for the best, the median and the worst network.";
-    return figure;
-}
 
 Figure spectra_figure(const Results& results, int64_t epoch) {
     Figure figure;
@@ -134,7 +54,7 @@ Figure spectra_figure(const Results& results, int64_t epoch) {
     std::size_t longest = 2;
     for (const auto* group : {&high, &low}) {
         for (const int64_t v : *group) {
-            const std::vector<double> values = exponents_of(results, v, epoch);
+            const std::vector<double> values = results.spectrum(v, epoch);
             shown.insert(shown.end(), values.begin(), values.end());
             longest = std::max(longest, values.size());
         }

@@ -62,21 +62,6 @@ std::vector<int64_t> required_codes(const io::H5Reader& file, const std::string&
     return values;
 }
 
-Examples read_examples(const io::H5Reader& file) {
-    Examples examples;
-    for (const char* name : {"example/variant", "example/loss", "example/time", "example/target", "example/output"}) {
-        if (!file.has(name)) return examples;
-    }
-    examples.variant = file.read<int64_t>("example/variant", {-1});
-    examples.time = file.read<double>("example/time", {-1});
-    const auto count = static_cast<int64_t>(examples.variant.size());
-    const auto samples = static_cast<int64_t>(examples.time.size());
-    examples.loss = file.read<double>("example/loss", {count});
-    examples.target = file.read<double>("example/target", {count, samples});
-    examples.output = file.read<double>("example/output", {count, samples});
-    return examples;
-}
-
 void read_study_file(const io::H5Reader& file, Results& results) {
     results.name = attribute_text(file, "name");
     results.task = attribute_text(file, "task");
@@ -107,6 +92,8 @@ void read_study_file(const io::H5Reader& file, Results& results) {
     if (file.has("training_epoch")) {
         const auto trained = file.read<int64_t>("training_epoch", {-1});
         if (!trained.empty()) results.training_epochs = trained.back();
+        results.learning = optional_values(file, "loss_every_epoch", {count, static_cast<int64_t>(trained.size())});
+        if (results.training_epochs != static_cast<int64_t>(trained.size())) results.learning.clear();
     }
     results.examples = read_examples(file);
 }
@@ -118,6 +105,22 @@ void read_curves(const io::H5Reader& file, Results& results) {
         auto values = optional_values(file, std::string("curve/") + name, {static_cast<int64_t>(results.curve_step.size())});
         if (!values.empty()) results.curves.push_back({name, std::move(values)});
     }
+}
+
+void read_direction(const io::H5Reader& file, Results& results) {
+    if (!file.has("interpretation")) return;
+    Direction& direction = results.direction;
+    const std::string group = "interpretation/";
+    direction.weight = file.read<double>(group + "weight", {-1});
+    const auto dimensions = static_cast<int64_t>(direction.weight.size());
+    direction.deviation = file.read<double>(group + "deviation", {dimensions});
+    direction.share = file.read<double>(group + "share", {dimensions});
+    direction.shift = file.read<double>(group + "shift", {-1});
+    const auto shifts = static_cast<int64_t>(direction.shift.size());
+    direction.prediction = file.read<double>(group + "prediction", {shifts});
+    direction.encoded = file.read<double>(group + "encoded_prediction", {shifts});
+    direction.spectrum = file.read<double>(group + "spectrum", {shifts, -1});
+    direction.length = file.dims(group + "spectrum")[1];
 }
 
 void read_controls(const io::H5Reader& file, Results& results) {
@@ -169,6 +172,10 @@ void read_analysis_file(const io::H5Reader& file, Results& results) {
     results.statistic_mean = optional_values(file, "statistic/mean", {count, epochs});
     results.statistic_max = optional_values(file, "statistic/max", {count, epochs});
     results.statistic_std = optional_values(file, "statistic/std", {count, epochs});
+    results.kaplan_yorke = optional_values(file, "statistic/kaplan_yorke", {count, epochs});
+    results.le_pc = optional_values(file, "le_pc", {count, epochs, 2});
+    results.score = optional_values(file, "score", {results.classifiers(), results.repeats, count, epochs});
+    read_direction(file, results);
     read_curves(file, results);
 }
 
@@ -177,6 +184,14 @@ void read_analysis_file(const io::H5Reader& file, Results& results) {
 double Results::component(int64_t v, int64_t e, int64_t k) const {
     if (k >= latent) return std::numeric_limits<double>::quiet_NaN();
     return pc[static_cast<std::size_t>((v * epochs() + e) * latent + k)];
+}
+
+std::vector<double> Results::spectrum(int64_t v, int64_t e) const {
+    if (exponents.empty()) return {};
+    const auto first = exponents.begin() + (v * epochs() + e) * exponent_count;
+    std::vector<double> values(first, first + exponent_count);
+    std::erase_if(values, [](double value) { return std::isnan(value); });
+    return values;
 }
 
 double Results::percent(int64_t e) const {

@@ -32,6 +32,8 @@ std::vector<Figure> make_figures(const Results& results, const Scores& scores, s
 
 /// The figures one by one, at epoch index `epoch` where they depend on it.
 Figure signal_figure(const Results& results);
+Figure digits_figure(const Results& results);
+Figure characters_figure(const Results& results);
 Figure accuracy_plane_figure(const Results& results, int64_t epoch);
 Figure init_plane_figure(const Results& results, int64_t epoch);
 Figure accuracy_histogram_figure(const Results& results, int64_t epoch);

@@ -9,20 +9,22 @@
 #include <string>
 #include <vector>
 
-namespace aelle::report {
+#include "aelle/report/examples.hpp"
 
-/// Signals of the best, the median and the worst variant (group `example` of the signal task).
-struct Examples {
-    std::vector<int64_t> variant;        ///< (n), n at most 3
-    std::vector<double> loss;            ///< (n)
-    std::vector<double> time;            ///< (S), time constants
-    std::vector<double> target, output;  ///< (n, S)
-};
+namespace aelle::report {
 
 /// One curve of the autoencoder's training, with its steps.
 struct LearningCurve {
     std::string name;  ///< "reconstruction_train", ...
     std::vector<double> value;
+};
+
+/// What the autoencoder goes by (embed/interpretation.hpp); empty where the file does not say.
+struct Direction {
+    std::vector<double> weight, deviation, share;           ///< (d)
+    std::vector<double> shift, prediction, encoded;         ///< (S)
+    std::vector<double> spectrum;                           ///< (S, L)
+    int64_t length = 0;                                     ///< L
 };
 
 struct Results {
@@ -61,6 +63,7 @@ struct Results {
 
     // optional, study.h5
     std::vector<double> epoch_loss;  ///< (V, E)
+    std::vector<double> learning;    ///< (V, training_epochs) loss after every epoch
     int64_t training_epochs = 0;     ///< 0: not known
     Examples examples;
     std::vector<double> exponents;  ///< (V, E, K), NaN beyond a variant's dimension
@@ -71,7 +74,10 @@ struct Results {
     std::vector<double> pc;                                            ///< (V, E, d)
     int64_t latent = 0;                                                ///< d
     std::vector<double> predicted_loss;                                ///< (V, E)
-    std::vector<double> statistic_mean, statistic_max, statistic_std;  ///< (V, E)
+    std::vector<double> statistic_mean, statistic_max, statistic_std, kaplan_yorke;  ///< (V, E)
+    std::vector<double> le_pc;                                         ///< (V, E, 2) principal components of the spectra
+    std::vector<double> score;                                         ///< (C, R, V, E) number that the classifier decides on
+    Direction direction;
     std::vector<double> curve_step;
     std::vector<LearningCurve> curves;
 
@@ -80,9 +86,11 @@ struct Results {
     int64_t repeats = 0;
     int64_t classifiers() const { return static_cast<int64_t>(classifier.size()); }
 
-    int64_t call(int64_t c, int64_t r, int64_t v, int64_t e) const {
-        return positive[static_cast<std::size_t>(((c * repeats + r) * variants() + v) * epochs() + e)];
+    /// Index into `score` and `positive`.
+    std::size_t at(int64_t c, int64_t r, int64_t v, int64_t e) const {
+        return static_cast<std::size_t>(((c * repeats + r) * variants() + v) * epochs() + e);
     }
+    int64_t call(int64_t c, int64_t r, int64_t v, int64_t e) const { return positive[at(c, r, v, e)]; }
     /// Index into `boundary` and `side`.
     std::size_t at(int64_t c, int64_t r, int64_t e) const { return static_cast<std::size_t>((c * repeats + r) * epochs() + e); }
     int64_t split_of(int64_t r, int64_t v) const { return split[static_cast<std::size_t>(r * variants() + v)]; }
@@ -101,6 +109,8 @@ struct Results {
     bool loss_is_label(int64_t e) const;
     /// Principal component `k` (0 first) of variant v at epoch index e; NaN where there is none.
     double component(int64_t v, int64_t e, int64_t k) const;
+    /// Exponents of variant v at epoch index e without the NaN beyond its dimension.
+    std::vector<double> spectrum(int64_t v, int64_t e) const;
     /// Index of a classifier, -1 when the analysis has none of that name.
     int64_t find_classifier(const std::string& wanted) const;
 };
