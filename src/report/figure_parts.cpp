@@ -1,6 +1,7 @@
 #include "figure_parts.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -9,6 +10,17 @@
 #include "text_columns.hpp"
 
 namespace aelle::report {
+
+const char* group_colour(std::size_t index) {
+    // Okabe and Ito's eight, the yellow a little darker to stand out from white.
+    static constexpr std::array<const char*, 8> colours{blue, "#E69F00", "#009E73", vermillion, "#56B4E9", "#CC79A7", "#C9B400", "#000000"};
+    return colours[index % colours.size()];
+}
+
+std::string group_marker(std::size_t index) {
+    static constexpr std::array<int, 10> markers{7, 5, 9, 11, 13, 6, 4, 8, 10, 12};
+    return std::to_string(markers[index % markers.size()]);
+}
 
 double Range::clamped(double value) const { return std::clamp(value, low, high); }
 
@@ -52,6 +64,14 @@ std::string set_range(const std::string& axis, const Range& range) {
     return "set " + axis + "range [" + rounded(range.low, 9) + ":" + rounded(range.high, 9) + "]\n";
 }
 
+std::string logarithmic_tics() {
+    std::vector<std::string> tics;
+    for (int decade = -12; decade <= 12; ++decade) {
+        for (const int digit : {1, 2, 5}) tics.push_back(std::to_string(digit) + "e" + std::to_string(decade));
+    }
+    return "set ytics (" + join(tics, ", ") + ")\n";
+}
+
 std::string plot_command(const std::vector<std::string>& terms) { return "plot " + join(terms, ", \\\n     ") + "\n"; }
 
 std::vector<std::string> accuracy_points(const std::string& file, bool mark_test) {
@@ -63,6 +83,19 @@ std::vector<std::string> accuracy_points(const std::string& file, bool mark_test
     if (!mark_test) return {term(1, 1, 7, blue, "high accuracy"), term(0, 1, 9, vermillion, "low accuracy")};
     return {term(1, 0, 6, blue, "high accuracy"), term(0, 0, 8, vermillion, "low accuracy"), term(1, 1, 7, blue, "high, test"),
             term(0, 1, 9, vermillion, "low, test")};
+}
+
+std::string key_panel(const std::vector<KeyEntry>& entries) {
+    std::vector<std::string> terms;
+    for (const KeyEntry& entry : entries) terms.push_back("NaN with " + entry.style + " title " + gnuplot_quoted(entry.title));
+    return "set lmargin at screen 0.02\nset rmargin at screen 0.98\nset tmargin at screen 0.99\nset bmargin at screen 0.5\nunset border\nunset xtics\n"
+           "unset ytics\nunset xlabel\nunset ylabel\nunset label\nset xrange [0:1]\nset yrange [0:1]\nset key inside top left Left reverse horizontal samplen 2\n" +
+           plot_command(terms);
+}
+
+std::vector<KeyEntry> accuracy_key() {
+    const auto marker = [](int number, const char* colour) { return "points pt " + std::to_string(number) + " ps 0.8 lw 1.3 lc rgb '" + colour + "'"; };
+    return {{marker(6, blue), "high accuracy"}, {marker(8, vermillion), "low accuracy"}, {marker(7, blue), "high, test"}, {marker(9, vermillion), "low, test"}};
 }
 
 std::string data_line(const std::vector<double>& values) {

@@ -84,6 +84,14 @@ std::vector<Figure> make_figures(const Results& results, const Scores& scores, s
         figures.push_back(init_plane_figure(results, last));
         figures.push_back(accuracy_histogram_figure(results, last));
         figures.push_back(init_histogram_figure(results, last));
+        for (const Grouping grouping : {Grouping::size, Grouping::architecture}) {
+            if (!has_groups(results, grouping)) continue;
+            figures.push_back(group_plane_figure(results, last, grouping));
+            figures.push_back(group_histogram_figure(results, last, grouping));
+        }
+        if (results.epochs() > 1) figures.push_back(training_planes_figure(results));
+        if (results.epochs() > 1) figures.push_back(statistics_figure(results));
+        if (!results.learning.empty()) figures.push_back(median_variants_figure(results));
     } else {
         left_out("AeLLE plane and histograms", results.pc.empty() ? "analysis.h5 has no dataset pc" : "analysis.h5: pc is finite nowhere");
     }

@@ -1,54 +1,16 @@
-// Figures of the AeLLE plane and of its first axis.
+// Figures of the AeLLE plane and of its first axis, by accuracy and by initialisation parameter.
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <set>
 #include <tuple>
 
 #include "aelle/report/figures.hpp"
 #include "aelle/report/gnuplot.hpp"
-#include "figure_parts.hpp"
-#include "text_columns.hpp"
+#include "plane_parts.hpp"
 
 namespace aelle::report {
 namespace {
-
-constexpr const char* pc1_axis = "PC1 of the latent vectors";
-constexpr const char* pc2_axis = "PC2 of the latent vectors";
-
-/// Networks that have a place in the plane and a label.
-struct Point {
-    double pc1, pc2, init;
-    bool high, test;
-};
-
-std::vector<Point> plane_points(const Results& results, int64_t epoch) {
-    std::vector<Point> points;
-    for (int64_t v = 0; v < results.variants(); ++v) {
-        const auto i = static_cast<std::size_t>(v);
-        const double pc1 = results.component(v, epoch, 0);
-        const double pc2 = results.latent > 1 ? results.component(v, epoch, 1) : 0.0;
-        if (!std::isfinite(pc1) || !std::isfinite(pc2)) continue;
-        points.push_back({pc1, pc2, results.init[i], results.is_good(v), results.repeats > 0 && results.split_of(0, v) == 2});
-    }
-    return points;
-}
-
-std::vector<double> component_of(const std::vector<Point>& points, double Point::*component) {
-    std::vector<double> values;
-    for (const Point& point : points) values.push_back(point.*component);
-    return values;
-}
-
-/// The dashed vertical line of the boundary, from bottom to top of the axis, where it can be seen.
-std::vector<std::string> boundary_line(Figure& figure, const Results& results, int64_t epoch, const Range& x, const Range& y) {
-    const double boundary = pc1_boundary(results, epoch);
-    if (!(boundary >= x.low && boundary <= x.high)) return {};
-    const std::string name = figure.stem + "-boundary.dat";
-    figure.data.push_back({name, "# boundary low, high\n" + data_line({boundary, y.low}) + data_line({boundary, y.high})});
-    return {"'" + name + "' using 1:2 with lines lw 2 dt (8,5) lc rgb '" + ink + "' title 'boundary'"};
-}
 
 Figure plane(const Results& results, int64_t epoch, const std::string& stem, bool by_init) {
     const std::vector<Point> points = plane_points(results, epoch);
@@ -84,37 +46,6 @@ Figure plane(const Results& results, int64_t epoch, const std::string& stem, boo
     return figure;
 }
 
-constexpr int64_t bins = 24;
-
-int64_t bin_of(const Range& range, double value) {
-    const double place = (range.clamped(value) - range.low) / (range.high - range.low) * static_cast<double>(bins);
-    return std::clamp<int64_t>(static_cast<int64_t>(place), 0, bins - 1);
-}
-
-/// Stacks the groups bin by bin: lines of `left right bottom top group colour`; returns the height of the highest stack.
-double stack(const Range& range, const std::vector<std::array<int64_t, bins>>& counts, const std::vector<double>& colour,
-             std::string& data) {
-    const double width = (range.high - range.low) / static_cast<double>(bins);
-    double highest = 0.0;
-    for (int64_t bin = 0; bin < bins; ++bin) {
-        double top = 0.0;
-        for (std::size_t group = 0; group < counts.size(); ++group) {
-            const auto count = static_cast<double>(counts[group][static_cast<std::size_t>(bin)]);
-            if (count == 0.0) continue;
-            const double left = range.low + static_cast<double>(bin) * width;
-            data += data_line({left, left + width, top, top + count, static_cast<double>(group), colour[group]});
-            top += count;
-        }
-        highest = std::max(highest, top);
-    }
-    return highest;
-}
-
-std::string boxes(const std::string& file, const std::string& group, const std::string& colour, const std::string& style) {
-    const std::string height = group.empty() ? "(($3+$4)/2)" : "($5==" + group + " ? ($3+$4)/2 : NaN)";
-    return "'" + file + "' using (($1+$2)/2):" + height + ":1:2:3:4" + colour + " with boxxyerror " + style;
-}
-
 /// Values of init that groups stand for: each one of its own when they are few, else eight even ranges by their centres.
 std::vector<double> init_groups(const std::vector<Point>& points) {
     std::set<double> distinct;
@@ -134,26 +65,6 @@ std::size_t nearest_group(const std::vector<double>& groups, double value) {
         if (std::fabs(groups[i] - value) < std::fabs(groups[best] - value)) best = i;
     }
     return best;
-}
-
-/// `stem.dat` with the stacked boxes, ranges and labels in the script.
-Range start_histogram(Figure& figure, const Results& results, const std::vector<Point>& points,
-                      const std::vector<std::array<int64_t, bins>>& counts, const std::vector<double>& colour, int64_t epoch, int width,
-                      std::vector<std::string>& terms) {
-    const Range x = display_range(component_of(points, &Point::pc1));
-    std::string data = "# left right bottom top group colour\n";
-    const double highest = stack(x, counts, colour, data);
-    const Range y{0.0, std::max(1.0, 1.06 * highest), 0};
-    figure.data.push_back({figure.stem + ".dat", data});
-    terms = boundary_line(figure, results, epoch, x, y);
-    figure.script = preamble(width, 400) + axis_labels(pc1_axis, "networks per bin") + set_range("x", x) + set_range("y", y);
-    figure.caption = outside_note(x.outside);
-    return x;
-}
-
-std::string count_words(const std::vector<Point>& points) {
-    const auto high = std::count_if(points.begin(), points.end(), [](const Point& point) { return point.high; });
-    return std::to_string(high) + " of high and " + std::to_string(static_cast<int64_t>(points.size()) - high) + " of low accuracy";
 }
 
 }  // namespace
@@ -181,17 +92,14 @@ Figure init_plane_figure(const Results& results, int64_t epoch) {
 Figure accuracy_histogram_figure(const Results& results, int64_t epoch) {
     const std::vector<Point> points = plane_points(results, epoch);
     const Range range = display_range(component_of(points, &Point::pc1));
-    std::vector<std::array<int64_t, bins>> counts(2);
+    std::vector<Bins> counts(2);
     for (const Point& point : points) ++counts[point.high ? 0 : 1][static_cast<std::size_t>(bin_of(range, point.pc1))];
     Figure figure;
     figure.stem = "histogram-accuracy";
     std::vector<std::string> terms;
     start_histogram(figure, results, points, counts, {1.0, 0.0}, epoch, 640, terms);
     const std::string file = figure.stem + ".dat";
-    const std::string blue_fill = "fs solid 0.9 border lc rgb '#ffffff' lc rgb '" + std::string(blue) + "' title 'high accuracy'";
-    const std::string hatch =
-        "fs pattern 4 border lc rgb '" + std::string(vermillion) + "' lc rgb '" + vermillion + "' title 'low accuracy'";
-    terms.insert(terms.begin(), {boxes(file, "0", "", blue_fill), boxes(file, "1", "", hatch)});
+    terms.insert(terms.begin(), {boxes(file, "0", "", accuracy_fill(0) + " title 'high accuracy'"), boxes(file, "1", "", accuracy_fill(1) + " title 'low accuracy'")});
     figure.script += plot_command(terms);
     figure.title = "Networks along PC1 by accuracy";
     figure.caption = "How many networks of high and low accuracy lie along the first axis of the plane; bars are stacked." +
@@ -204,7 +112,7 @@ Figure init_histogram_figure(const Results& results, int64_t epoch) {
     const std::vector<Point> points = plane_points(results, epoch);
     const Range range = display_range(component_of(points, &Point::pc1));
     const std::vector<double> groups = init_groups(points);
-    std::vector<std::array<int64_t, bins>> counts(groups.size());
+    std::vector<Bins> counts(groups.size());
     for (const Point& point : points) {
         if (std::isfinite(point.init)) ++counts[nearest_group(groups, point.init)][static_cast<std::size_t>(bin_of(range, point.pc1))];
     }

@@ -38,6 +38,15 @@ Figure accuracy_plane_figure(const Results& results, int64_t epoch);
 Figure init_plane_figure(const Results& results, int64_t epoch);
 Figure accuracy_histogram_figure(const Results& results, int64_t epoch);
 Figure init_histogram_figure(const Results& results, int64_t epoch);
+/// Networks in colours by what they are; of use where has_groups.
+enum class Grouping { size, architecture };
+bool has_groups(const Results& results, Grouping grouping);
+Figure group_plane_figure(const Results& results, int64_t epoch, Grouping grouping);
+Figure group_histogram_figure(const Results& results, int64_t epoch, Grouping grouping);
+/// The paper's Figures 5 to 7. Planes and statistics with two epochs or more; the last needs `learning`.
+Figure training_planes_figure(const Results& results);
+Figure statistics_figure(const Results& results);
+Figure median_variants_figure(const Results& results);
 Figure spectra_figure(const Results& results, int64_t epoch);
 Figure loss_figure(const Results& results);
 Figure learning_curve_figure(const Results& results);
