@@ -28,6 +28,20 @@ double between(double a, double b) {
     return middle < b ? middle : a;
 }
 
+std::vector<double> ranks(std::span<const double> values) {
+    std::vector<std::size_t> order(values.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+    std::vector<double> rank(values.size());
+    for (std::size_t first = 0; first < order.size();) {
+        std::size_t end = first + 1;
+        while (end < order.size() && values[order[end]] == values[order[first]]) ++end;
+        for (std::size_t i = first; i < end; ++i) rank[order[i]] = 0.5 * static_cast<double>(first + end - 1);
+        first = end;
+    }
+    return rank;
+}
+
 }  // namespace
 
 Outcomes count_outcomes(std::span<const uint8_t> predicted, std::span<const uint8_t> label) {
@@ -110,6 +124,19 @@ Threshold median_threshold(std::span<const double> values, std::span<const uint8
         outcomes[side < 0] = count_outcomes(predicted, label);
     }
     return {boundary, better(outcomes[1], outcomes[0]) ? -1 : 1};
+}
+
+double spearman(std::span<const double> a, std::span<const double> b) {
+    require(a.size() == b.size(), "as many values on both sides");
+    const std::vector<double> x = ranks(a), y = ranks(b);
+    const double centre = 0.5 * (static_cast<double>(x.size()) - 1.0);  // the mean of all ranks, ties or not
+    double xx = 0.0, yy = 0.0, xy = 0.0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        xx += (x[i] - centre) * (x[i] - centre);
+        yy += (y[i] - centre) * (y[i] - centre);
+        xy += (x[i] - centre) * (y[i] - centre);
+    }
+    return xx > 0.0 && yy > 0.0 ? xy / std::sqrt(xx * yy) : std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace aelle::embed

@@ -5,7 +5,8 @@
 #include <utility>
 
 #include "aelle/base/text.hpp"
-#include "aelle/report/paper_tables.hpp"
+#include "aelle/report/reading.hpp"
+#include "aelle/report/shown_tables.hpp"
 #include "text_columns.hpp"
 
 namespace aelle::report {
@@ -118,11 +119,16 @@ std::string classifier_tables(const Results& results, const Scores& scores) {
     return text + table(rows);
 }
 
-std::string paper_sections(const std::vector<ShownTable>& tables) {
-    std::string text = tables.empty() ? "" : "<h2>The paper's tables</h2>\n";
-    for (const ShownTable& shown : tables) {
-        text += element("h3", shown.title) + "\n" + table(shown.rows);
-        for (const std::string& note : shown.notes) text += "<p class=\"small\">" + escaped(note) + "</p>\n";
+std::string table_sections(const std::vector<TableSection>& sections) {
+    std::string text;
+    for (const TableSection& section : sections) {
+        std::string tables;
+        for (const ShownTable& shown : section.tables) {
+            if (shown.empty()) continue;
+            tables += element("h3", shown.title) + "\n" + table(shown.rows);
+            for (const std::string& note : shown.notes) tables += "<p class=\"small\">" + escaped(note) + "</p>\n";
+        }
+        if (!tables.empty()) text += element("h2", section.title) + "\n" + tables;
     }
     return text;
 }
@@ -258,8 +264,13 @@ std::string html_page(const Results& results, const Scores& scores, const std::v
     }
     page += "<h2>Result</h2>\n";
     for (const std::string& sentence : findings(results, scores, results.epochs() - 1)) page += element("p", sentence) + "\n";
-    page += classifier_tables(results, scores);
-    page += paper_sections(paper_tables(results, scores));
+    for (const Paragraph& paragraph : reading(results, scores)) {
+        page += element("h3", paragraph.title) + "\n<ul>\n";
+        for (const std::string& sentence : paragraph.sentences) page += element("li", sentence) + "\n";
+        page += "</ul>\n";
+    }
+    page += element("h2", "Scores") + "\n" + classifier_tables(results, scores);
+    page += table_sections(shown_tables(results, scores));
     page += "<h2>Figures</h2>\n";
     for (std::size_t i = 0; i < figures.size(); ++i) page += figure_element(figures[i], i + 1);
     page += how_to_read(results);

@@ -50,6 +50,24 @@ std::string share_and_count(const Summary& summary, int64_t inside) {
 
 }  // namespace
 
+Results by_own_architecture(const Results& results) {
+    Results made = results;
+    made.label = results.control_label;
+    made.positive = results.control_positive;
+    forget_boundaries(made);
+    return made;
+}
+
+Results on_left_out(const Results& results) {
+    Results made = results;
+    made.repeats = static_cast<int64_t>(results.held_out.size());
+    made.split = results.held_out_split;
+    made.spectrum_split.clear();
+    made.positive = results.held_out_positive;
+    forget_boundaries(made);
+    return made;
+}
+
 ShownTable ellipse_table(const Results& results) {
     ShownTable table{"hyperellipse", "Hyperellipse in the AeLLE plane: share of good test networks inside, of how many (all splits together)", {}, {}, ""};
     const int64_t ellipse = results.find_classifier("aelle-ellipse");
@@ -88,11 +106,7 @@ ShownTable ellipse_table(const Results& results) {
 ShownTable architecture_control_table(const Results& results) {
     ShownTable table{"control_architecture", "Control: good = loss below the median of the own architecture (F1)", {}, {}, ""};
     if (results.control_label.empty()) return table;
-    Results made = results;
-    made.label = results.control_label;
-    made.positive = results.control_positive;
-    forget_boundaries(made);
-    const Scores scores = score_classifiers(made);
+    const Scores scores = score_classifiers(by_own_architecture(results));
     table.csv = "classifier,epoch,metric,mean,sd,networks_low,networks_high,splits_low,splits_high,test_spectra\n";
     table.rows = {{"classifier"}};
     for (const int64_t epoch : results.epoch) table.rows[0].push_back("epoch " + std::to_string(epoch));
@@ -114,13 +128,7 @@ ShownTable architecture_control_table(const Results& results) {
 ShownTable left_out_table(const Results& results) {
     ShownTable table{"control_left_out", "", {}, {}, ""};
     if (results.held_out.empty()) return table;
-    Results made = results;
-    made.repeats = static_cast<int64_t>(results.held_out.size());
-    made.split = results.held_out_split;
-    made.spectrum_split.clear();
-    made.positive = results.held_out_positive;
-    forget_boundaries(made);
-    const Scores scores = score_classifiers(made);
+    const Scores scores = score_classifiers(on_left_out(results));
     const int64_t last = results.epochs() - 1;
     table.title = "Control: one architecture left out of training and tested on (F1 after epoch " +
                   std::to_string(results.epoch[static_cast<std::size_t>(last)]) + ")";

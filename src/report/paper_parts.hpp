@@ -16,6 +16,11 @@ struct NamedClassifier {
 /// Names as in CSV files, and values.
 std::vector<std::pair<std::string, const Spread*>> metrics_of(const Summary& summary);
 
+/// The study as its controls see it: labels by the median loss of the own architecture; a repeat for each architecture left out. Of use where the
+/// analysis has them. Scores and boundaries are not known.
+Results by_own_architecture(const Results& results);
+Results on_left_out(const Results& results);
+
 /// The paper's hyperellipse, and for the signal task the range 1.2 < g < 1.5: share of good networks inside against that of all, and the networks on
 /// which the two disagree, on both sides.
 ShownTable ellipse_table(const Results& results);

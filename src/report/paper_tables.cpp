@@ -214,26 +214,15 @@ std::vector<std::pair<std::string, const Spread*>> metrics_of(const Summary& sum
 }
 
 std::vector<ShownTable> paper_tables(const Results& results, const Scores& scores) {
-    std::vector<ShownTable> candidates, tables;
-    for (const TableSpec& spec : pretrained_tables(results)) candidates.push_back(pretrained_table(results, scores, spec));
-    candidates.push_back(task_table(results, scores));
-    candidates.push_back(ellipse_table(results));
-    candidates.push_back(architecture_control_table(results));
-    candidates.push_back(left_out_table(results));
-    for (ShownTable& table : candidates) {
-        if (table.rows.size() > 1) tables.push_back(std::move(table));
-    }
-    if (!tables.empty()) tables.back().notes.push_back(counts_note(results));
+    std::vector<ShownTable> tables;
+    for (const TableSpec& spec : pretrained_tables(results)) tables.push_back(pretrained_table(results, scores, spec));
+    tables.push_back(task_table(results, scores));
+    tables.push_back(ellipse_table(results));
+    tables.push_back(architecture_control_table(results));
+    tables.push_back(left_out_table(results));
+    const auto last = std::find_if(tables.rbegin(), tables.rend(), [](const ShownTable& table) { return !table.empty(); });
+    if (last != tables.rend()) last->notes.push_back(counts_note(results));
     return tables;
-}
-
-std::string text_of(const std::vector<ShownTable>& tables) {
-    std::string text;
-    for (const ShownTable& table : tables) {
-        text += "\n" + table.title + "\n" + aligned(table.rows);
-        for (const std::string& note : table.notes) text += note + "\n";
-    }
-    return text;
 }
 
 }  // namespace aelle::report

@@ -112,6 +112,12 @@ void interval_over_repeats(const std::vector<double>& values, uint64_t seed, Spr
     spread.split_high = percentile(std::move(means), 0.975);
 }
 
+embed::Outcomes outcomes_of(const std::vector<Judged>& judged) {
+    embed::Outcomes outcomes;
+    for (const Judged& one : judged) count_one(outcomes, one, 1);
+    return outcomes;
+}
+
 /// One classifier on some epochs: its row of every repeat, and all repeats together.
 struct Scored {
     std::vector<ScoreRow> rows;
@@ -139,8 +145,7 @@ Scored score_one(const Results& results, const DrawCounts& counts, int64_t c, co
     std::vector<Values> of_repeat, mean_of_draw(static_cast<std::size_t>(bootstrap_draws), Values{});
     for (int64_t r = 0; r < results.repeats; ++r) {
         const std::vector<Judged> judged = judged_spectra(results, c, r, epochs);
-        embed::Outcomes outcomes;
-        for (const Judged& one : judged) count_one(outcomes, one, 1);
+        const embed::Outcomes outcomes = outcomes_of(judged);
         const embed::Scores score = embed::scores(outcomes);
         const std::vector<Values> drawn = drawn_scores(results, counts, judged);
         std::vector<double> drawn_f1;
@@ -219,6 +224,15 @@ Scores score_classifiers(const Results& results) {
         scores.early.back().epoch = early_epochs;
     }
     return scores;
+}
+
+std::vector<double> f1_of_repeats(const Results& results, int64_t classifier, int64_t epoch) {
+    std::vector<double> values;
+    for (int64_t r = 0; r < results.repeats; ++r) {
+        const std::vector<Judged> judged = judged_spectra(results, classifier, r, {epoch});
+        if (!judged.empty()) values.push_back(embed::scores(outcomes_of(judged)).f1);
+    }
+    return values;
 }
 
 std::vector<Summary> ranked(const Scores& scores, int64_t epoch) {

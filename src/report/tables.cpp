@@ -9,7 +9,8 @@
 #include "aelle/base/error.hpp"
 #include "aelle/base/text.hpp"
 #include "aelle/io/file.hpp"
-#include "aelle/report/paper_tables.hpp"
+#include "aelle/report/reading.hpp"
+#include "aelle/report/shown_tables.hpp"
 #include "text_columns.hpp"
 
 namespace aelle::report {
@@ -161,10 +162,14 @@ Tables write_tables(const std::filesystem::path& folder) {
     write_table(to / "classifiers.csv", classifiers_csv(results, scores), tables);
     write_table(to / "summary.csv", summary_csv(results, scores), tables);
     write_table(to / "variants.csv", variants_csv(results), tables);
-    for (const char* name : paper_table_names) std::filesystem::remove(to / (std::string(name) + ".csv"), error);  // of an earlier analysis
-    const std::vector<ShownTable> of_paper = paper_tables(results, scores);
-    for (const ShownTable& table : of_paper) write_table(to / (table.name + ".csv"), table.csv, tables);
-    tables.text = text_table(results, scores) + text_of(of_paper);
+    const std::vector<TableSection> sections = shown_tables(results, scores);
+    for (const TableSection& section : sections) {
+        for (const ShownTable& table : section.tables) {
+            if (table.empty()) std::filesystem::remove(to / (table.name + ".csv"), error);  // of an earlier analysis
+            else write_table(to / (table.name + ".csv"), table.csv, tables);
+        }
+    }
+    tables.text = text_table(results, scores) + text_of(sections) + text_of(reading(results, scores));
     return tables;
 }
 

@@ -27,6 +27,9 @@ Scores scores(const Outcomes& outcomes);
 /// Median, of an even number the mean of the middle two; NaN for none. NaN values count as +inf: a diverged network is worse than any other.
 double median(std::span<const double> values);
 
+/// Spearman's rank correlation: Pearson's of the ranks, equal values (infinities too) with the mean of their ranks. NaN where one side is constant.
+double spearman(std::span<const double> a, std::span<const double> b);
+
 /// A decision on one number: positive when value > boundary (side +1) or value <= boundary (side -1). side 0 means that there is no boundary
 /// (NaN) and the decision is made otherwise.
 struct Threshold {

@@ -60,6 +60,9 @@ struct Scores {
 
 Scores score_classifiers(const Results& results);
 
+/// F1 of every repeat with test spectra; 0 where the denominator is.
+std::vector<double> f1_of_repeats(const Results& results, int64_t classifier, int64_t epoch);
+
 /// Summaries at one epoch index with test spectra, best mean F1 first; ties in the order of the analysis.
 std::vector<Summary> ranked(const Scores& scores, int64_t epoch);
 
@@ -80,7 +83,7 @@ struct Tables {
     std::vector<std::filesystem::path> files;  ///< what was written
 };
 
-/// Writes DIR/tables/{classifiers,summary,variants}.csv, and those of paper_tables.hpp.
+/// Writes DIR/tables/{classifiers,summary,variants}.csv, and those of shown_tables.hpp.
 Tables write_tables(const std::filesystem::path& folder);
 
 }  // namespace aelle::report

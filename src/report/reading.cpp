@@ -1,0 +1,244 @@
+#include "aelle/report/reading.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numeric>
+
+#include "aelle/base/text.hpp"
+#include "paper_parts.hpp"
+#include "text_columns.hpp"
+
+namespace aelle::report {
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+/// The scores of one study by name.
+class Reader {
+public:
+    Reader(const Results& results, const Scores& scores) : results_(results), scores_(scores) {
+        aelle_ = results.boundary_rule == "median" ? "aelle-pc1-median" : "aelle-pc1";
+    }
+
+    const Results& results() const { return results_; }
+    const std::string& aelle() const { return aelle_; }
+    /// Null where the analysis has no such classifier or it judges nothing then.
+    const Summary* find(const std::string& classifier, int64_t e) const {
+        const int64_t c = results_.find_classifier(classifier);
+        if (c < 0) return nullptr;
+        const Summary& summary = scores_.summary[static_cast<std::size_t>(c * results_.epochs() + e)];
+        return summary.n > 0 ? &summary : nullptr;
+    }
+    /// The best of some classifiers.
+    const Summary* best(const std::vector<std::string>& classifiers, int64_t e) const {
+        const Summary* best = nullptr;
+        for (const std::string& name : classifiers) {
+            const Summary* one = find(name, e);
+            if (one && (!best || one->f1.mean > best->f1.mean)) best = one;
+        }
+        return best;
+    }
+    std::string name(const Summary& summary) const { return results_.classifier[static_cast<std::size_t>(summary.classifier)]; }
+
+private:
+    const Results& results_;
+    const Scores& scores_;
+    std::string aelle_;
+};
+
+enum class Comparison { better, alike, worse };
+
+Comparison compare(const Summary& a, const Summary& b) {
+    std::vector<double> difference = a.f1_of_repeat;
+    for (std::size_t r = 0; r < difference.size(); ++r) difference[r] -= b.f1_of_repeat[r];
+    const Spread spread = spread_of(difference);
+    const double margin = std::isnan(spread.deviation) ? 0.0 : spread.deviation;
+    if (spread.mean > margin) return Comparison::better;
+    return spread.mean < -margin ? Comparison::worse : Comparison::alike;
+}
+
+/// "before training and after epochs 1, 2 and 5".
+std::string epochs_text(const Results& results, const std::vector<int64_t>& epochs) {
+    std::vector<std::string> later;
+    bool before = false;
+    for (const int64_t e : epochs) {
+        const int64_t epoch = results.epoch[static_cast<std::size_t>(e)];
+        if (epoch == 0) before = true;
+        else later.push_back(std::to_string(epoch));
+    }
+    std::string text = before ? "before training" : "";
+    if (later.empty()) return text;
+    text += (before ? " and after " : "after ") + std::string(later.size() > 1 ? "epochs " : "epoch ");
+    const std::string last = later.back();
+    later.pop_back();
+    return text + (later.empty() ? "" : join(later, ", ") + " and ") + last;
+}
+
+/// "0.78 to 0.98" of values at some epochs.
+std::string range_text(const std::vector<double>& values) {
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    return fixed(*low) == fixed(*high) ? fixed(*low) : fixed(*low) + " to " + fixed(*high);
+}
+
+/// AeLLE against the best of some classifiers, epoch by epoch; one sentence for each outcome that occurs.
+void compare_through_training(const Reader& reader, const std::vector<std::string>& others, const std::function<bool(int64_t)>& counts,
+                              const std::string& described, std::vector<std::string>& sentences) {
+    struct Outcome {
+        std::vector<int64_t> epochs;
+        std::vector<double> mine, theirs;
+    };
+    Outcome outcomes[3];
+    for (int64_t e = 0; e < reader.results().epochs(); ++e) {
+        const Summary *mine = reader.find(reader.aelle(), e), *theirs = reader.best(others, e);
+        if (!mine || !theirs || !counts(e)) continue;
+        Outcome& outcome = outcomes[static_cast<int>(compare(*mine, *theirs))];
+        outcome.epochs.push_back(e);
+        outcome.mine.push_back(mine->f1.mean);
+        outcome.theirs.push_back(theirs->f1.mean);
+    }
+    static constexpr const char* verbs[] = {" tells the final class better than ", " does neither better nor worse, beyond the spread between splits, than ",
+                                            " does worse than "};
+    for (int i = 0; i < 3; ++i) {
+        const Outcome& outcome = outcomes[i];
+        if (outcome.epochs.empty()) continue;
+        sentences.push_back("One threshold on AeLLE's PC1" + std::string(verbs[i]) + described + " " + epochs_text(reader.results(), outcome.epochs) + ": F1 " +
+                            range_text(outcome.mine) + " against " + range_text(outcome.theirs) + ".");
+    }
+}
+
+Paragraph where_it_helps(const Reader& reader) {
+    Paragraph paragraph{"Where AeLLE helps", {}};
+    compare_through_training(reader, {"le-mean", "le-max", "le-std", "le-kaplan-yorke", "le-pc1"}, [](int64_t) { return true; },
+                             "the best of one threshold on the mean, the largest, the spread, the Kaplan-Yorke dimension or the first component of the exponents",
+                             paragraph.sentences);
+    compare_through_training(reader, {"epoch-loss"}, [&](int64_t e) { return !reader.results().loss_is_label(e); },
+                             "the loss measured at the same time, with a threshold fitted to that epoch,", paragraph.sentences);
+    return paragraph;
+}
+
+/// Those of the classifiers that are no worse than AeLLE, with the epochs.
+std::vector<std::string> no_worse(const Reader& reader, const std::vector<std::string>& classifiers) {
+    std::vector<std::string> found;
+    for (const std::string& name : classifiers) {
+        std::vector<int64_t> epochs;
+        std::vector<double> values;
+        for (int64_t e = 0; e < reader.results().epochs(); ++e) {
+            const Summary *mine = reader.find(reader.aelle(), e), *theirs = reader.find(name, e);
+            if (!mine || !theirs || compare(*mine, *theirs) == Comparison::better) continue;
+            epochs.push_back(e);
+            values.push_back(theirs->f1.mean);
+        }
+        if (!epochs.empty()) found.push_back(name + " (F1 " + range_text(values) + ", " + epochs_text(reader.results(), epochs) + ")");
+    }
+    return found;
+}
+
+Paragraph where_simple_does(const Reader& reader) {
+    Paragraph paragraph{"Where something simpler does as well", {}};
+    if (!reader.find(reader.aelle(), reader.results().epochs() - 1)) return paragraph;
+    const auto say = [&](const std::vector<std::string>& classifiers, const std::string& what) {
+        const std::vector<std::string> found = no_worse(reader, classifiers);
+        paragraph.sentences.push_back(found.empty() ? "None of the baselines that " + what + " does as well."
+                                                    : "No worse than AeLLE's PC1, of what " + what + ": " + join(found, "; ") + ".");
+    };
+    say({"init", "init-distance", "architecture", "logistic", "logistic-by-architecture"}, "is known before anything is trained");
+    say({"ridge-spectrum", "ridge-le-pcs", "5-nn-spectrum", "5-nn-mean-max"}, "sees the same spectra without an autoencoder");
+    return paragraph;
+}
+
+double mean_of(const std::vector<double>& values) {
+    return values.empty() ? nan : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+void say_controls(const Reader& reader, std::vector<std::string>& sentences) {
+    const Results& results = reader.results();
+    const int64_t last = results.epochs() - 1, c = results.find_classifier(reader.aelle()), all = results.find_classifier("all-good");
+    const Summary* mine = reader.find(reader.aelle(), last);
+    const Summary* everything = reader.find("all-good", last);
+    if (!mine || !everything || c < 0 || all < 0) return;
+    if (!results.control_label.empty()) {
+        const Results control = by_own_architecture(results);
+        const double score = mean_of(f1_of_repeats(control, c, last)), base = mean_of(f1_of_repeats(control, all, last));
+        const double gain = mine->f1.mean - everything->f1.mean, kept = score - base;
+        std::string sentence = "Where good means better than the median of the own architecture, it scores " + fixed(score) + " (everything good: " + fixed(base) + ")";
+        if (gain > 0.0) {
+            sentence += kept < 0.5 * gain ? ": most of what it tells is which architectures are good." : ": most of what it tells is not the architecture.";
+        } else {
+            sentence += ".";
+        }
+        sentences.push_back(sentence);
+    }
+    if (!results.held_out.empty()) {
+        const Results left_out = on_left_out(results);
+        const double score = mean_of(f1_of_repeats(left_out, c, last)), base = mean_of(f1_of_repeats(left_out, all, last));
+        sentences.push_back("On an architecture that it was not fitted on it scores " + fixed(score) + " on average (everything good: " + fixed(base) + ")" +
+                            (score > base ? "." : ": it says nothing of architectures it has not seen."));
+    }
+}
+
+Paragraph what_limits(const Reader& reader) {
+    const Results& results = reader.results();
+    Paragraph paragraph{"What limits it", {}};
+    const int64_t last = results.epochs() - 1;
+    const Summary* mine = reader.find(reader.aelle(), last);
+    if (!mine || results.repeats == 0) return paragraph;
+    say_controls(reader, paragraph.sentences);
+    std::string sentence = "A test set holds " + fixed(static_cast<double>(mine->n) / static_cast<double>(results.repeats), 0) + " networks";
+    if (!std::isnan(mine->f1.deviation)) sentence += "; another split moves its F1 by " + fixed(mine->f1.deviation) + " (standard deviation)";
+    paragraph.sentences.push_back(sentence + ".");
+    if (results.split_by == "spectra") {
+        paragraph.sentences.push_back("The split is by spectrum and leaks: other spectra of test networks were seen in training, so these scores are too good.");
+    }
+    return paragraph;
+}
+
+Paragraph what_it_goes_by(const Reader& reader) {
+    const Direction& direction = reader.results().direction;
+    Paragraph paragraph{"What the autoencoder goes by", {}};
+    if (direction.share.empty() || direction.shift.size() < 2) return paragraph;
+    std::vector<double> shares = direction.share;
+    std::sort(shares.rbegin(), shares.rend());
+    double sum = 0.0;
+    int64_t needed = 0;
+    while (sum < 0.8 && needed < static_cast<int64_t>(shares.size())) sum += shares[static_cast<std::size_t>(needed++)];
+    if (sum >= 0.8) {
+        paragraph.sentences.push_back(std::to_string(needed) + " of " + std::to_string(shares.size()) +
+                                      " latent dimensions make four fifths of the variance of the predicted loss.");
+    }
+    const auto statistics = [&](std::size_t s) {
+        const auto first = direction.spectrum.begin() + static_cast<std::ptrdiff_t>(s) * direction.length;
+        return std::pair{std::accumulate(first, first + direction.length, 0.0) / static_cast<double>(direction.length), *std::max_element(first, first + direction.length)};
+    };
+    const auto [low_mean, low_max] = statistics(0);
+    const auto [high_mean, high_max] = statistics(direction.shift.size() - 1);
+    std::string sentence = "Along the predictor's direction, from a predicted loss of " + rounded(direction.prediction.back(), 3) + " to " +
+                           rounded(direction.prediction.front(), 3) + ", the decoded mean exponent goes from " + rounded(high_mean, 3) + " to " + rounded(low_mean, 3) +
+                           " and the largest from " + rounded(high_max, 3) + " to " + rounded(low_max, 3);
+    const double asked = direction.prediction.back() - direction.prediction.front(), got = direction.encoded.back() - direction.encoded.front();
+    sentence += got > 0.25 * asked ? "; encoded again, those spectra are predicted " + rounded(direction.encoded.back(), 3) + " and " + rounded(direction.encoded.front(), 3) + "."
+                                   : "; but encoded again, those spectra are not predicted so, and the direction is not one that spectra take.";
+    paragraph.sentences.push_back(sentence);
+    return paragraph;
+}
+
+}  // namespace
+
+std::vector<Paragraph> reading(const Results& results, const Scores& scores) {
+    const Reader reader(results, scores);
+    std::vector<Paragraph> paragraphs{where_it_helps(reader), where_simple_does(reader), what_limits(reader), what_it_goes_by(reader)};
+    std::erase_if(paragraphs, [](const Paragraph& paragraph) { return paragraph.sentences.empty(); });
+    return paragraphs;
+}
+
+std::string text_of(const std::vector<Paragraph>& paragraphs) {
+    std::string text;
+    for (const Paragraph& paragraph : paragraphs) {
+        text += "\n" + paragraph.title + "\n";
+        for (const std::string& sentence : paragraph.sentences) text += "- " + sentence + "\n";
+    }
+    return text;
+}
+
+}  // namespace aelle::report
