@@ -96,6 +96,7 @@ std::vector<Figure> make_figures(const Results& results, const Scores& scores, s
         left_out("AeLLE plane and histograms", results.pc.empty() ? "analysis.h5 has no dataset pc" : "analysis.h5: pc is finite nowhere");
     }
     if (!ranked(scores, last).empty()) figures.push_back(score_figure(results, scores, last));
+    if (!results.direction.share.empty() && results.direction.length > 0) figures.push_back(interpretation_figure(results));
     if (!results.curves.empty() && !results.curve_step.empty()) figures.push_back(learning_curve_figure(results));
     else left_out("training of the autoencoder", "analysis.h5 has no learning curves");
     return figures;

@@ -49,6 +49,7 @@ Figure statistics_figure(const Results& results);
 Figure median_variants_figure(const Results& results);
 Figure spectra_figure(const Results& results, int64_t epoch);
 Figure loss_figure(const Results& results);
+Figure interpretation_figure(const Results& results);
 Figure learning_curve_figure(const Results& results);
 Figure score_figure(const Results& results, const Scores& scores, int64_t epoch);
 
