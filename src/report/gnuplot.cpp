@@ -65,7 +65,7 @@ std::string gnuplot_quoted(std::string_view text) {
     std::string quoted = "'";
     for (const char c : text) {
         const auto code = static_cast<unsigned char>(c);
-        if (c == '\'') quoted += "''";
+        if (c == '\'') quoted += "’";  // doubled it would do, but not as the first character
         else quoted += code < 0x20 || code == 0x7F ? ' ' : c;
     }
     return quoted + "'";

@@ -7,37 +7,13 @@
 #include "aelle/base/text.hpp"
 #include "aelle/report/reading.hpp"
 #include "aelle/report/shown_tables.hpp"
+#include "explore.hpp"
+#include "report_page.hpp"
 #include "text_columns.hpp"
 
 namespace aelle::report {
 namespace {
 
-constexpr const char* style = R"(
-:root{color-scheme:light dark;--page:#fff;--ink:#1d1d1f;--soft:#5a5a60;--line:#d5d5da;--row:#f5f5f7}
-@media (prefers-color-scheme:dark){:root{--page:#18191b;--ink:#e8e8ea;--soft:#a5a5ac;--line:#3c3d42;--row:#222327}}
-body{margin:0 auto;max-width:46rem;padding:1.5rem 1rem 4rem;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-h1{margin:0 0 .2rem;font-size:1.8rem;line-height:1.2;overflow-wrap:anywhere}
-h2{margin:2.4rem 0 .6rem;font-size:1.25rem}
-.lead,figcaption,.small{color:var(--soft)}
-.small,figcaption{font-size:.92rem}
-.facts{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1.2rem;margin:1rem 0}
-.facts dt{color:var(--soft)}.facts dd{margin:0;overflow-wrap:anywhere}
-.wide{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.95rem}
-th,td{padding:.25rem .7rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
-th:first-child,td:first-child{text-align:left;padding-left:.2rem;font-weight:400}
-thead th{color:var(--soft);font-weight:600}
-tbody tr:nth-child(even){background:var(--row)}
-figure{margin:1.6rem 0 2.2rem}
-figure h3{margin:0 0 .4rem;font-size:1.05rem}
-.drawing{background:#fff;border:1px solid var(--line);border-radius:6px;padding:6px}
-.drawing svg{display:block;width:100%;height:auto}
-.absent{border:1px dashed var(--line);border-radius:6px;padding:1rem;color:var(--soft)}
-figcaption{margin-top:.4rem}
-pre{overflow-x:auto;background:var(--row);padding:.8rem;border-radius:6px;font-size:.85rem;line-height:1.35}
-.names dt{font-family:ui-monospace,monospace;font-size:.9rem}.names dd{margin:0 0 .35rem 1.2rem;color:var(--soft)}
-.notes{border-left:3px solid #D55E00;padding-left:.8rem}
-)";
 
 std::string element(const std::string& tag, const std::string& text) { return "<" + tag + ">" + escaped(text) + "</" + tag + ">"; }
 
@@ -248,35 +224,38 @@ std::string inline_svg(std::string_view svg, std::string_view prefix, std::strin
 
 std::string html_page(const Results& results, const Scores& scores, const std::vector<DrawnFigure>& figures,
                       const std::vector<std::string>& notes) {
-    std::string page =
+    std::string text =
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-        "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n";
-    page += element("title", results.name + ": Lyapunov spectra and accuracy") + "\n<style>" + style + "</style>\n</head>\n<body>\n";
-    page += element("h1", results.name);
-    page += "<p class=\"lead\">" +
+        "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
+        // Nothing is fetched, whatever a name in the study holds.
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n";
+    text += element("title", results.name + ": Lyapunov spectra and accuracy") + "\n<style>\n" + std::string(page::style_css) + "</style>\n</head>\n<body>\n";
+    text += element("h1", results.name);
+    text += "<p class=\"lead\">" +
             escaped(counted(results.variants(), "recurrent network", "recurrent networks") + " trained on the task " + results.task +
                     ", their Lyapunov spectra, and how well the spectra tell the accurate networks from the others.") +
             "</p>\n";
     if (!notes.empty()) {
-        page += "<div class=\"notes\">";
-        for (const std::string& note : notes) page += element("p", note);
-        page += "</div>\n";
+        text += "<div class=\"notes\">";
+        for (const std::string& note : notes) text += element("p", note);
+        text += "</div>\n";
     }
-    page += "<h2>Result</h2>\n";
-    for (const std::string& sentence : findings(results, scores, results.epochs() - 1)) page += element("p", sentence) + "\n";
+    text += "<h2>Result</h2>\n";
+    for (const std::string& sentence : findings(results, scores, results.epochs() - 1)) text += element("p", sentence) + "\n";
     for (const Paragraph& paragraph : reading(results, scores)) {
-        page += element("h3", paragraph.title) + "\n<ul>\n";
-        for (const std::string& sentence : paragraph.sentences) page += element("li", sentence) + "\n";
-        page += "</ul>\n";
+        text += element("h3", paragraph.title) + "\n<ul>\n";
+        for (const std::string& sentence : paragraph.sentences) text += element("li", sentence) + "\n";
+        text += "</ul>\n";
     }
-    page += element("h2", "Scores") + "\n" + classifier_tables(results, scores);
-    page += table_sections(shown_tables(results, scores));
-    page += "<h2>Figures</h2>\n";
-    for (std::size_t i = 0; i < figures.size(); ++i) page += figure_element(figures[i], i + 1);
-    page += how_to_read(results);
-    page += "<h2>The study</h2>\n" + facts(results);
-    page += "<details><summary>Study file as run</summary><pre>" + escaped(results.text) + "</pre></details>\n</body>\n</html>\n";
-    return page;
+    text += element("h2", "Scores") + "\n" + classifier_tables(results, scores);
+    text += table_sections(shown_tables(results, scores));
+    text += explore_section(results);
+    text += "<h2>Figures</h2>\n";
+    for (std::size_t i = 0; i < figures.size(); ++i) text += figure_element(figures[i], i + 1);
+    text += how_to_read(results);
+    text += "<h2>The study</h2>\n" + facts(results);
+    text += "<details><summary>Study file as run</summary><pre>" + escaped(results.text) + "</pre></details>\n</body>\n</html>\n";
+    return text;
 }
 
 }  // namespace aelle::report

@@ -63,6 +63,15 @@ double f1_of(const std::vector<double>& values, const Labels& label, double boun
     return tp == 0 ? 0.0 : 2 * tp / (2 * tp + wrong);
 }
 
+TEST(Spearman, IsPearsonOfMeanRanks) {
+    EXPECT_DOUBLE_EQ(spearman(std::vector{1.0, 2.0, 3.0}, std::vector{10.0, 20.0, 1e9}), 1.0);
+    EXPECT_DOUBLE_EQ(spearman(std::vector{1.0, 2.0, 3.0}, std::vector{3.0, 2.0, -HUGE_VAL}), -1.0);
+    // Ranks 1 2.5 2.5 4 and 1 2 3 4: covariance 4.5, variances 4.5 and 5.
+    EXPECT_NEAR(spearman(std::vector{1.0, 2.0, 2.0, HUGE_VAL}, std::vector{5.0, 6.0, 7.0, 8.0}), 4.5 / std::sqrt(22.5), 1e-15);
+    EXPECT_TRUE(std::isnan(spearman(std::vector{1.0, 1.0}, std::vector{1.0, 2.0})));
+    EXPECT_TRUE(std::isnan(spearman(std::vector<double>{}, std::vector<double>{})));
+}
+
 TEST(Threshold, ExactScanFindsTheBestOfAllCuts) {
     RandomStream random(9, 0, Purpose::noise);
     for (int trial = 0; trial < 300; ++trial) {

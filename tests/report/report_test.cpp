@@ -71,11 +71,12 @@ TEST_F(DrawnReport, HoldsNineLabelledFiguresAndNothingFromOutside) {
     EXPECT_EQ(report.path, folder.path() / "report" / "index.html");
     const std::string page = io::read_text(report.path);
     EXPECT_EQ(occurrences(page, "<figure>"), 9u);
-    EXPECT_EQ(occurrences(page, " role=\"img\" aria-label=\""), 9u);
+    EXPECT_EQ(occurrences(page, " role=\"img\" aria-label=\""), 10u);  // the interactive plane has one of its own
     EXPECT_EQ(occurrences(page, "<figcaption>"), 9u);
-    for (const char* outside : {"http:", "https:", "src=", "<script", "<link", "@import", "url(http", "xmlns"}) {
+    for (const char* outside : {"http:", "https:", "src=", "<link", "@import", "url(http", "xmlns"}) {
         EXPECT_EQ(page.find(outside), std::string::npos) << outside;
     }
+    EXPECT_EQ(occurrences(page, "<script"), 2u);  // our data, our script
     // Identifiers are unique though every drawing comes from the same program, and every reference has its target.
     std::map<std::string, int> identifiers;
     const std::regex identifier("\\sid=[\"']([^\"']+)[\"']"), reference("href=[\"']#([^\"']+)[\"']");
@@ -83,6 +84,31 @@ TEST_F(DrawnReport, HoldsNineLabelledFiguresAndNothingFromOutside) {
     for (const auto& [name, count] : identifiers) EXPECT_EQ(count, 1) << name;
     for (std::sregex_iterator found(page.begin(), page.end(), reference), end; found != end; ++found)
         EXPECT_TRUE(identifiers.contains((*found)[1])) << (*found)[1];
+}
+
+TEST_F(DrawnReport, HoldsTheFiguresOfThePaper) {
+    Recipe recipe = small();
+    recipe.epochs = {0, 1, 2, 3, 5, 10};
+    recipe.training_epochs = 10;
+    recipe.cells = {"rnn", "gru", "lem"};
+    recipe.hidden = {64, 128};
+    recipe.full = true;
+    for (const char* task : {"smnist", "charrnn", "signal"}) {
+        const Folder folder("report-" + std::string(task));
+        recipe.task = task;
+        testing::write_synthetic_study(folder.path(), recipe);
+        const Report report = write_report(folder.path());
+        EXPECT_TRUE(report.notes.empty()) << report.notes.front();
+        const std::string examples = recipe.task == "smnist" ? "digits" : recipe.task == "charrnn" ? "characters" : "signals";
+        for (const std::string& stem : {examples, std::string("plane-accuracy"), std::string("plane-init"), std::string("plane-size"), std::string("plane-architecture"),
+                                        std::string("histogram-size"), std::string("histogram-architecture"), std::string("training-planes"),
+                                        std::string("training-statistics"), std::string("median-variants"), std::string("interpretation")}) {
+            EXPECT_TRUE(std::filesystem::exists(folder.path() / "report" / "figures" / (stem + ".svg"))) << stem;
+        }
+        const std::string page = io::read_text(report.path);
+        EXPECT_EQ(occurrences(page, "<figure>"), 17u);
+        EXPECT_EQ(occurrences(page, "<figure>"), occurrences(page, "</svg>"));
+    }
 }
 
 TEST_F(DrawnReport, IsTheSameWhenWrittenAgain) {
@@ -110,7 +136,9 @@ TEST_F(DrawnReport, TakesHostileNamesAsText) {
     const Report report = write_report(folder.path());
     EXPECT_TRUE(report.notes.empty()) << report.notes.front();
     const std::string page = io::read_text(report.path);
-    EXPECT_EQ(page.find("<script"), std::string::npos);
+    EXPECT_EQ(occurrences(page, "<script"), 2u);  // our data, our script
+    EXPECT_EQ(occurrences(page, "</script"), 2u);
+    EXPECT_EQ(page.find("<script>alert"), std::string::npos);
     EXPECT_EQ(page.find("<img"), std::string::npos);
     EXPECT_NE(page.find("<h1>&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;more&#39;</h1>"), std::string::npos);
     EXPECT_FALSE(std::filesystem::exists(trap));
@@ -171,7 +199,7 @@ TEST(Report, SurvivesAGnuplotThatFails) {
     EXPECT_NE(report.notes[0].find("broken in a special way"), std::string::npos) << report.notes[0];
 }
 
-TEST(Gnuplot, LiteralsCannotBeLeft) { EXPECT_EQ(gnuplot_quoted("it's\n`x`"), "'it''s `x`'"); }
+TEST(Gnuplot, LiteralsCannotBeLeft) { EXPECT_EQ(gnuplot_quoted("'it's\n`x`"), "'’it’s `x`'"); }
 
 TEST(Html, EscapesEverySpecialCharacter) { EXPECT_EQ(escaped("<a b=\"c\">&'"), "&lt;a b=&quot;c&quot;&gt;&amp;&#39;"); }
 

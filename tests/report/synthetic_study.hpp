@@ -28,6 +28,11 @@ struct Recipe {
     std::string loss_name = "mean absolute error";
     std::string text = "[study]\nname = \"demo\"\ntask = \"signal\"\n";
     int64_t format_version = 1;
+    std::string task = "signal";
+    std::vector<std::string> cells{"rank1"};  ///< in turn
+    std::vector<int64_t> hidden{512};         ///< in turn
+    int64_t training_epochs = 0;              ///< 0: no learning curves
+    bool full = false;                        ///< all datasets of the analysis that others may leave out, controls too
     bool finite = true;                ///< false: no finite principal component, loss or signal
     std::vector<std::string> without;  ///< datasets and groups to leave out
     std::vector<std::string> classifiers{"all-good",         "le-mean",       "le-max",        "le-pc1", "aelle-pc1",    "ridge-aelle-pcs",
@@ -86,9 +91,10 @@ inline Population make_population(const Recipe& recipe) {
     for (int64_t v = 0; v < recipe.variants; ++v) {
         RandomStream random(11, static_cast<uint64_t>(v), Purpose::sampling);
         population.variant.push_back(v);
-        population.hidden.push_back(512);
+        const auto turn = static_cast<std::size_t>(v);
+        population.hidden.push_back(recipe.hidden[turn % recipe.hidden.size()]);
         population.seed.push_back(1000 + v);
-        population.cell.push_back("rank1");
+        population.cell.push_back(recipe.cells[turn % recipe.cells.size()]);
         population.init.push_back(1.0 + 0.1 * static_cast<double>(v % 11));
         const bool diverged = v % 40 == 39;
         population.status.push_back(diverged ? "diverged" : "ok");
@@ -135,11 +141,11 @@ private:
         const io::Dims v{recipe_.variants};
         file.attribute("/", "format_version", recipe_.format_version);
         file.attribute("/", "name", recipe_.name);
-        file.attribute("/", "task", std::string("signal"));
+        file.attribute("/", "task", recipe_.task);
         file.attribute("/", "study", recipe_.text);
         file.attribute("/", "version", std::string("0.1.0"));
         file.attribute("/", "device", std::string("cpu"));
-        file.attribute("/", "cells", std::vector<std::string>{"rank1"});
+        file.attribute("/", "cells", recipe_.cells);
         file.attribute("/", "init_name", recipe_.init_name);
         file.attribute("/", "loss_name", recipe_.loss_name);
         file.attribute("/", "seed", int64_t{1});
@@ -151,7 +157,52 @@ private:
         if (wanted("cell")) file.write_strings("cell", population_.cell, v);
         if (wanted("status")) file.write_strings("status", population_.status, v);
         put(file, "exponents", population_.exponents, {recipe_.variants, epochs(), recipe_.exponents});
-        fill_examples(file);
+        if (recipe_.training_epochs > 0) fill_learning(file);
+        if (recipe_.task == "smnist") fill_digits(file);
+        else if (recipe_.task == "charrnn") fill_text(file);
+        else fill_examples(file);
+    }
+
+    void fill_learning(io::H5Writer& file) const {
+        std::vector<int64_t> trained;
+        std::vector<double> learning, then;
+        for (int64_t epoch = 1; epoch <= recipe_.training_epochs; ++epoch) trained.push_back(epoch);
+        const auto at = [&](double loss, int64_t epoch) { return loss * (1.0 + 2.0 * static_cast<double>(recipe_.training_epochs - epoch)); };
+        for (const double loss : population_.loss) {
+            for (const int64_t epoch : trained) learning.push_back(at(loss, epoch));
+            for (const int64_t epoch : recipe_.epochs) then.push_back(at(loss, epoch));
+        }
+        put(file, "training_epoch", trained, {recipe_.training_epochs});
+        put(file, "loss_every_epoch", learning, {recipe_.variants, recipe_.training_epochs});
+        put(file, "loss", then, {recipe_.variants, epochs()});
+    }
+
+    void fill_digits(io::H5Writer& file) const {
+        std::vector<double> pixels, probabilities;
+        for (int64_t i = 0; i < 4 * 5 * 6; ++i) pixels.push_back(i % 7 == 0 ? 0.8 : 0.0);
+        for (int64_t i = 0; i < 3 * 4 * 10; ++i) probabilities.push_back(i % 10 == 3 ? 0.91 : 0.01);
+        put(file, "example/variant", std::vector<int64_t>{14, 3, 12}, {3});
+        put(file, "example/loss", std::vector<double>{0.0061, 0.2034, 0.871}, {3});
+        put(file, "example/inputs", pixels, {4, 5, 6});
+        put(file, "example/targets", std::vector<int64_t>{3, 1, 3, 9}, {4});
+        put(file, "example/probabilities", probabilities, {3, 4, 10});
+    }
+
+    void fill_text(io::H5Writer& file) const {
+        const std::vector<std::string> vocabulary{" ", "\n", "'", "\"", "<", "é"};
+        std::vector<int64_t> next, likely;
+        std::vector<double> probability;
+        for (int64_t i = 0; i < 2 * 40; ++i) next.push_back(i % 6);
+        for (int64_t i = 0; i < 3 * 2 * 40 * 2; ++i) {
+            likely.push_back((i / 3) % 6);
+            probability.push_back(i % 2 == 0 ? 0.7 : 0.2);
+        }
+        put(file, "example/variant", std::vector<int64_t>{14, 3, 12}, {3});
+        put(file, "example/loss", std::vector<double>{1.2, 1.6, 3.1}, {3});
+        file.write_strings("example/vocabulary", vocabulary, {6});
+        put(file, "example/targets", next, {2, 40});
+        put(file, "example/likely_symbols", likely, {3, 2, 40, 2});
+        put(file, "example/likely_probabilities", probability, {3, 2, 40, 2});
     }
 
     void fill_examples(io::H5Writer& file) const {
@@ -194,6 +245,49 @@ private:
         put(file, "statistic/std", population_.deviation, ve);
         fill_classifiers(file);
         fill_curves(file);
+        if (recipe_.full) fill_rest(file);
+    }
+
+    /// Scores of all classifiers are their variant's loss but for the first, whose is constant.
+    void fill_rest(io::H5Writer& file) const {
+        std::vector<double> score, le_pc;
+        const auto count = static_cast<int64_t>(recipe_.classifiers.size());
+        for (int64_t c = 0; c < count; ++c) {
+            for (int64_t i = 0; i < recipe_.repeats * recipe_.variants; ++i) {
+                const double loss = population_.loss[static_cast<std::size_t>(i % recipe_.variants)];
+                for (int64_t e = 0; e < epochs(); ++e) score.push_back(c == 0 ? 1.0 : std::isnan(loss) ? 99.0 : loss);
+            }
+        }
+        for (const double mean : population_.mean) le_pc.insert(le_pc.end(), {mean, -mean});
+        put(file, "score", score, {count, recipe_.repeats, recipe_.variants, epochs()});
+        put(file, "le_pc", le_pc, {recipe_.variants, epochs(), 2});
+        put(file, "statistic/kaplan_yorke", population_.maximum, {recipe_.variants, epochs()});
+        const std::vector<double> five{-1.0, -0.5, 0.0, 0.5, 1.0}, losses{0.1, 0.2, 0.3, 0.4, 0.5};
+        std::vector<double> spectrum;
+        for (int s = 0; s < 5; ++s) spectrum.insert(spectrum.end(), {0.1 * s, 0.0, -0.2 * s, -0.4 * s});
+        put(file, "interpretation/weight", std::vector<double>{0.5, -0.2, 0.1}, {3});
+        put(file, "interpretation/deviation", std::vector<double>{1.0, 0.5, 0.1}, {3});
+        put(file, "interpretation/share", std::vector<double>{0.15, 0.8, 0.05}, {3});
+        put(file, "interpretation/shift", five, {5});
+        put(file, "interpretation/prediction", losses, {5});
+        put(file, "interpretation/encoded_prediction", losses, {5});
+        put(file, "interpretation/spectrum", spectrum, {5, 4});
+        fill_controls(file, count);
+    }
+
+    /// As if a variant were good within its architecture when its number is even; called so always. Left out: the first architecture.
+    void fill_controls(io::H5Writer& file, int64_t count) const {
+        std::vector<int64_t> label, split;
+        for (int64_t v = 0; v < recipe_.variants; ++v) {
+            label.push_back(v % 2 == 0);
+            split.push_back(population_.cell[static_cast<std::size_t>(v)] == recipe_.cells[0] ? 2 : 0);
+        }
+        const auto all = [&](int64_t repeats) { return std::vector<int64_t>(static_cast<std::size_t>(count * repeats * recipe_.variants * epochs()), 1); };
+        put(file, "control/label", label, {recipe_.variants});
+        put(file, "control/positive", all(recipe_.repeats), {count, recipe_.repeats, recipe_.variants, epochs()});
+        file.write_strings("held_out/cell", {recipe_.cells[0]}, {1});
+        put(file, "held_out/split", split, {1, recipe_.variants});
+        put(file, "held_out/positive", all(1), {count, 1, recipe_.variants, epochs()});
     }
 
     /// Each classifier calls a variant good as its label says, but errs at a rate of its own.

@@ -11,7 +11,7 @@ namespace aelle::report {
 /// The gnuplot on PATH, if there is one.
 std::optional<std::filesystem::path> find_gnuplot();
 
-/// Text as a gnuplot literal in single quotes, where gnuplot expands nothing; control characters become blanks.
+/// Text as a gnuplot literal in single quotes, where gnuplot expands nothing; control characters become blanks, and a quote the typographic one.
 std::string gnuplot_quoted(std::string_view text);
 
 /// Runs a script in `folder` and returns what it draws on standard output. Start-up files of the user are not read. IoError with gnuplot's own

@@ -1,0 +1,15 @@
+# aelle_embed_texts(TARGET HEADER NAMESPACE FILE...): writes HEADER into the build folder's generated/, with the text of each FILE as
+# `inline constexpr std::string_view STEM_EXTENSION` in NAMESPACE; made anew when a file changes.
+function(aelle_embed_texts target header namespace)
+  set(declarations "")
+  foreach(file IN LISTS ARGN)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    file(READ ${file} text)
+    get_filename_component(name ${file} NAME)
+    string(REPLACE "." "_" name ${name})
+    string(APPEND declarations "inline constexpr std::string_view ${name} = R\"~~~(${text})~~~\";\n\n")
+  endforeach()
+  set(content "// Made by tools/cmake/embed_text.cmake.\n#pragma once\n\n#include <string_view>\n\nnamespace ${namespace} {\n\n${declarations}}  // namespace ${namespace}\n")
+  file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/generated/${header} CONTENT "${content}")
+  target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/generated)
+endfunction()
