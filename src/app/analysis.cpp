@@ -5,6 +5,7 @@
 
 #include "aelle/cells/spec.hpp"
 #include "aelle/embed/analysis_file.hpp"
+#include "aelle/io/file.hpp"
 #include "aelle/io/h5.hpp"
 #include "aelle/lyapunov/kinds.hpp"
 #include "aelle/report/report.hpp"
@@ -155,20 +156,22 @@ embed::AnalysisOptions read_analysis_options(study::TomlTable table, const embed
     return options;
 }
 
-void analyze_folder(Session& session, const study::StudyFolder& folder, const embed::AnalysisOptions& options) {
+void analyze_folder(Session& session, const study::StudyFolder& folder, const embed::AnalysisOptions& options, const std::string& name) {
     session.at_rank_0([&] { embed::check_input(analysis_input(folder.study_file(), options), options); });
     const embed::AnalysisInput input = analysis_input(folder.study_file(), options);
     std::vector<embed::RepeatResult> repeats = all_repeats(session, input, options);
     session.at_rank_0([&] {
         const embed::Analysis analysis = embed::assemble(input, options, std::move(repeats));
-        embed::write_analysis(folder.analysis_file(), input, options, analysis);
-        session.console().note("wrote " + folder.analysis_file().string());
-        print_tables(session, folder);
+        const auto place = report::analysis_folder(folder.root(), name);
+        io::create_folders(place);
+        embed::write_analysis(place / "analysis.h5", input, options, analysis);
+        session.console().note("wrote " + (place / "analysis.h5").string());
+        print_tables(session, folder, name);
     });
 }
 
-void print_tables(Session& session, const study::StudyFolder& folder) {
-    const report::Tables tables = report::write_tables(folder.root());
+void print_tables(Session& session, const study::StudyFolder& folder, const std::string& name) {
+    const report::Tables tables = report::write_tables(folder.root(), name);
     session.console().result(tables.text);
     for (const auto& file : tables.files) session.console().detail("wrote " + file.string());
 }

@@ -12,10 +12,11 @@ namespace aelle::app {
 embed::AnalysisOptions read_analysis_options(study::TomlTable table, const embed::AnalysisOptions& defaults = {});
 
 /// Analyses study.h5 as it stands, the repeats shared among ranks and threads; writes analysis.h5 and tables/, prints the tables. Collective.
-void analyze_folder(Session& session, const study::StudyFolder& folder, const embed::AnalysisOptions& options);
+/// `name`: of an analysis beside the main one (report/results.hpp).
+void analyze_folder(Session& session, const study::StudyFolder& folder, const embed::AnalysisOptions& options, const std::string& name = "");
 
 /// Prints the tables of an analysis made before.
-void print_tables(Session& session, const study::StudyFolder& folder);
+void print_tables(Session& session, const study::StudyFolder& folder, const std::string& name = "");
 
 /// Writes the report and prints its path. At rank 0.
 void report_folder(Session& session, const study::StudyFolder& folder);

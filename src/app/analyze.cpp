@@ -13,6 +13,7 @@ struct AnalyzeOptions {
     CommonOptions common;
     std::filesystem::path folder;
     std::filesystem::path analysis;
+    std::string name;
 };
 
 /// The study's own [analysis] table, overridden key by key by the file's.
@@ -38,7 +39,7 @@ void analyze(Session& session, const AnalyzeOptions& options) {
         combined_options(options);
         lock.emplace(folder);
     });
-    analyze_folder(session, folder, combined_options(options));
+    analyze_folder(session, folder, combined_options(options), options.name);
 }
 
 }  // namespace
@@ -49,6 +50,14 @@ void add_analyze(CLI::App& program, Action& action) {
     command->add_option("dir", options->folder, "Output folder of a study")->required()->type_name("DIR");
     command->add_option("--analysis", options->analysis, "File with an [analysis] table that overrides the study's key by key")
         ->type_name("FILE.toml");
+    command->add_option("--as", options->name, "Keep this analysis beside the main one, as DIR/analyses/NAME/; the report shows them side by side")
+        ->type_name("NAME")
+        ->check(CLI::Validator(
+            [](const std::string& name) {
+                const bool plain = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == std::string::npos;
+                return plain ? std::string() : "found '" + name + "', expected letters, digits, - and _";
+            },
+            "", "name"));
     add_common_options(*command, options->common);
     command->callback([options, &action] {
         action = [options] { return run_command(options->common, [&](Session& session) { analyze(session, *options); }); };

@@ -1,5 +1,7 @@
 #include "aelle/embed/analysis_file.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <string>
@@ -272,6 +274,9 @@ std::map<std::string, io::AttributeValue> option_attributes(const AnalysisOption
     return attributes;
 }
 
+/// Those that have an attribute only where they are set.
+constexpr const char* optional_options[] = {"threshold", "init_centre", "spectrum", "autoencoder.hidden"};
+
 void write_root(io::H5Writer& file, const AnalysisInput& input, const Analysis& analysis) {
     file.attribute("/", "version", build_info().version);
     file.attribute("/", "format_version", format_version);
@@ -310,6 +315,15 @@ void write_analysis(const std::filesystem::path& path, const AnalysisInput& inpu
     file.commit(path);
 }
 
+std::vector<std::string> option_names() {
+    std::vector<std::string> names(std::begin(optional_options), std::end(optional_options));
+    for (const auto& [attribute, value] : option_attributes({})) {
+        const std::string name = attribute.substr(std::string("analysis.").size());
+        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+    return names;
+}
+
 bool made_with(const std::filesystem::path& path, const AnalysisOptions& options) {
     try {
         const io::H5Reader file(path);
@@ -317,8 +331,9 @@ bool made_with(const std::filesystem::path& path, const AnalysisOptions& options
         for (const auto& [name, value] : expected) {
             if (file.attribute("/", name) != value) return false;
         }
-        for (const char* optional : {"analysis.threshold", "analysis.init_centre", "analysis.spectrum"}) {
-            if (!expected.contains(optional) && file.attribute("/", optional)) return false;
+        for (const char* optional : optional_options) {
+            const std::string name = std::string("analysis.") + optional;
+            if (!expected.contains(name) && file.attribute("/", name)) return false;
         }
         return true;
     } catch (const Error&) {

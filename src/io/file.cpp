@@ -121,4 +121,10 @@ std::string read_text(const fs::path& file) {
 
 bool is_temporary(const fs::path& file) { return file.filename().string().find(mark) != std::string::npos; }
 
+void create_folders(const std::filesystem::path& folder) {
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) throw CannotCreate(folder.string() + ": found " + error.message() + ", expected a folder that can be made");
+}
+
 }  // namespace aelle::io

@@ -6,7 +6,6 @@
 
 #include "aelle/base/text.hpp"
 #include "aelle/report/reading.hpp"
-#include "aelle/report/shown_tables.hpp"
 #include "explore.hpp"
 #include "report_page.hpp"
 #include "text_columns.hpp"
@@ -222,7 +221,7 @@ std::string inline_svg(std::string_view svg, std::string_view prefix, std::strin
     return head + " role=\"img\" aria-label=\"" + escaped(label) + "\"" + body;
 }
 
-std::string html_page(const Results& results, const Scores& scores, const std::vector<DrawnFigure>& figures,
+std::string html_page(const Results& results, const Scores& scores, const std::vector<TableSection>& sections, const std::vector<DrawnFigure>& figures,
                       const std::vector<std::string>& notes) {
     std::string text =
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -248,7 +247,7 @@ std::string html_page(const Results& results, const Scores& scores, const std::v
         text += "</ul>\n";
     }
     text += element("h2", "Scores") + "\n" + classifier_tables(results, scores);
-    text += table_sections(shown_tables(results, scores));
+    text += table_sections(sections);
     text += explore_section(results);
     text += "<h2>Figures</h2>\n";
     for (std::size_t i = 0; i < figures.size(); ++i) text += figure_element(figures[i], i + 1);

@@ -50,6 +50,11 @@ std::string share_and_count(const Summary& summary, int64_t inside) {
 
 }  // namespace
 
+std::string by_rule(const Results& results, const std::string& classifier) {
+    const std::string median = classifier + "-median";
+    return results.boundary_rule == "median" && results.find_classifier(median) >= 0 ? median : classifier;
+}
+
 Results by_own_architecture(const Results& results) {
     Results made = results;
     made.label = results.control_label;

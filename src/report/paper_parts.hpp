@@ -13,6 +13,9 @@ struct NamedClassifier {
     std::string name, classifier;  ///< in the table, in analysis.h5
 };
 
+/// The classifier of a row of the paper, one threshold on a number, under the analysis' rule for boundaries; any other as it is.
+std::string by_rule(const Results& results, const std::string& classifier);
+
 /// Names as in CSV files, and values.
 std::vector<std::pair<std::string, const Spread*>> metrics_of(const Summary& summary);
 

@@ -21,11 +21,6 @@ struct TableSpec {
     bool together = false;                  ///< one more column: all epochs up to half of the training
 };
 
-/// The classifier of the paper's row under the chosen rule for boundaries.
-std::string by_rule(const Results& results, const std::string& classifier) {
-    return results.boundary_rule == "median" ? classifier + "-median" : classifier;
-}
-
 std::vector<TableSpec> pretrained_tables(const Results& results) {
     const std::string mean = by_rule(results, "le-mean"), max = by_rule(results, "le-max"), pc = by_rule(results, "le-pc1"),
                       aelle = by_rule(results, "aelle-pc1");

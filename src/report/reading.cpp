@@ -19,7 +19,7 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 class Reader {
 public:
     Reader(const Results& results, const Scores& scores) : results_(results), scores_(scores) {
-        aelle_ = results.boundary_rule == "median" ? "aelle-pc1-median" : "aelle-pc1";
+        aelle_ = by_rule(results, "aelle-pc1");
     }
 
     const Results& results() const { return results_; }

@@ -10,6 +10,7 @@
 #include "aelle/report/html.hpp"
 #include "aelle/report/results.hpp"
 #include "aelle/report/tables.hpp"
+#include "analyses_tables.hpp"
 
 namespace aelle::report {
 namespace {
@@ -39,9 +40,7 @@ Report write_report(const std::filesystem::path& folder) {
     const Results results = read_results(folder);
     const Scores scores = score_classifiers(results);
     const auto to = folder / "report" / "figures";
-    std::error_code error;
-    std::filesystem::create_directories(to, error);
-    if (error) throw CannotCreate(to.string() + ": found " + error.message() + ", expected a folder that can be made");
+    io::create_folders(to);
 
     Report report{folder / "report" / "index.html", {}};
     const auto gnuplot = find_gnuplot();
@@ -52,7 +51,12 @@ Report write_report(const std::filesystem::path& folder) {
     std::vector<DrawnFigure> drawn;
     for (const Figure& figure : make_figures(results, scores, report.notes))
         drawn.push_back(write_figure(to, figure, gnuplot, report.notes));
-    io::write_atomically(report.path, html_page(results, scores, drawn, report.notes));
+    std::vector<TableSection> sections = shown_tables(results, scores);
+    sections.push_back(analyses_section(results, scores, read_other_analyses(folder)));
+    for (const ShownTable& table : sections.back().tables) {
+        if (!table.empty()) io::write_atomically(folder / "report" / (table.name + ".csv"), table.csv);
+    }
+    io::write_atomically(report.path, html_page(results, scores, sections, drawn, report.notes));
     return report;
 }
 

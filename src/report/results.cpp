@@ -8,11 +8,18 @@
 
 #include "aelle/base/error.hpp"
 #include "aelle/base/text.hpp"
+#include "aelle/embed/analysis_file.hpp"
 #include "aelle/io/format.hpp"
 #include "aelle/io/h5.hpp"
 
 namespace aelle::report {
 namespace {
+
+std::string numbers_text(const std::vector<double>& values) {
+    std::vector<std::string> words;
+    for (const double value : values) words.push_back(rounded(value, 6));
+    return join(words, ", ");
+}
 
 /// Attribute as text whatever its type; "" when it is missing.
 std::string attribute_text(const io::H5Reader& file, const std::string& name) {
@@ -23,6 +30,7 @@ std::string attribute_text(const io::H5Reader& file, const std::string& name) {
             using T = std::decay_t<decltype(v)>;
             if constexpr (std::is_same_v<T, std::string>) return v;
             else if constexpr (std::is_same_v<T, std::vector<std::string>>) return join(v, ", ");
+            else if constexpr (std::is_same_v<T, std::vector<double>>) return numbers_text(v);
             else if constexpr (std::is_same_v<T, double>) return rounded(v, 6);
             else if constexpr (std::is_same_v<T, bool>) return v ? "true" : "false";
             else if constexpr (std::is_same_v<T, int64_t>) return std::to_string(v);
@@ -163,6 +171,9 @@ void read_analysis_file(const io::H5Reader& file, Results& results) {
     results.split_by = attribute_text(file, "analysis.split");
     results.label_reference = attribute_text(file, "analysis.label");
     results.boundary_rule = attribute_text(file, "analysis.boundary_rule");
+    for (const std::string& name : embed::option_names()) {
+        if (file.attribute("/", "analysis." + name)) results.options[name] = attribute_text(file, "analysis." + name);
+    }
     if (file.has("spectrum_split")) results.spectrum_split = required_codes(file, "spectrum_split", {results.repeats, count, epochs}, -1, 2);
     read_controls(file, results);
 
@@ -213,10 +224,16 @@ int64_t Results::find_classifier(const std::string& wanted) const {
     return found == classifier.end() ? -1 : found - classifier.begin();
 }
 
-Results read_results(const std::filesystem::path& folder) {
+std::filesystem::path analysis_folder(const std::filesystem::path& folder, const std::string& name) {
+    return name.empty() ? folder : folder / "analyses" / name;
+}
+
+Results read_results(const std::filesystem::path& folder) { return read_results(folder, folder); }
+
+Results read_results(const std::filesystem::path& folder, const std::filesystem::path& analysis_folder) {
     Results results;
     results.folder = folder;
-    const io::H5Reader study(folder / "study.h5"), analysis(folder / "analysis.h5");
+    const io::H5Reader study(folder / "study.h5"), analysis(analysis_folder / "analysis.h5");
     io::check_format_version(study);
     io::check_format_version(analysis);
     read_study_file(study, results);

@@ -151,13 +151,13 @@ std::string text_table(const Results& results, const Scores& scores) {
     return text;
 }
 
-Tables write_tables(const std::filesystem::path& folder) {
-    const Results results = read_results(folder);
+Tables write_tables(const std::filesystem::path& folder, const std::string& analysis) {
+    const auto place = analysis_folder(folder, analysis);
+    const Results results = read_results(folder, place);
     const Scores scores = score_classifiers(results);
-    const auto to = folder / "tables";
+    const auto to = place / "tables";
     std::error_code error;
-    std::filesystem::create_directories(to, error);
-    if (error) throw CannotCreate(to.string() + ": found " + error.message() + ", expected a folder that can be made");
+    io::create_folders(to);
     Tables tables;
     write_table(to / "classifiers.csv", classifiers_csv(results, scores), tables);
     write_table(to / "summary.csv", summary_csv(results, scores), tables);

@@ -69,7 +69,7 @@ Manifest read_manifest(const StudyFolder& folder) {
 
 void remove_own_files(const StudyFolder& folder) {
     // The manifest last: while it is there, the folder is not another study's.
-    for (const char* name : {"shards", "checkpoints", "study.h5", "analysis.h5", "log", "tables", "report", "weights", "study.toml",
+    for (const char* name : {"shards", "checkpoints", "study.h5", "analysis.h5", "analyses", "log", "tables", "report", "weights", "study.toml",
                              "manifest.toml"}) {
         fs::remove_all(folder.root() / name);
     }

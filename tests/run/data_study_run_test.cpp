@@ -180,6 +180,38 @@ TEST_F(DataStudy, EveryKindIsAnalysedAndPredictTakesTheModelsKind) {
     EXPECT_EQ(aelle({"report", output}).status, 0);
 }
 
+/// An analysis file of runs/analysis/ with fewer updates and splits.
+std::string quick_analysis(const std::string& name) {
+    std::ifstream file(fs::path(AELLE_SOURCE) / "runs" / "analysis" / name);
+    std::string text, line;
+    while (std::getline(file, line)) text += (line.starts_with("steps = ") ? "steps = 50" : line.starts_with("repeats = ") ? "repeats = 2" : line) + "\n";
+    return text;
+}
+
+TEST_F(DataStudy, TheAuthorsAnalysisStandsBesideASoundOne) {
+    const fs::path output = scratch_ / "out";
+    finish("digits", output, {"--set", "variants.hidden=[8]", "--set", "variants.count=6", "--until", "study"});
+    std::ofstream(scratch_ / "sound.toml") << quick_analysis("sound.toml");
+    std::ofstream(scratch_ / "authors.toml") << quick_analysis("authors.toml");
+    const Outcome sound = aelle({"analyze", output, "--analysis", scratch_ / "sound.toml"});
+    ASSERT_EQ(sound.status, 0) << sound.err;
+    const io::H5Reader before(output / "analysis.h5");
+    const auto score = before.raw_bytes("score");
+    const Outcome authors = aelle({"analyze", output, "--analysis", scratch_ / "authors.toml", "--as", "authors"});
+    ASSERT_EQ(authors.status, 0) << authors.err;
+    EXPECT_TRUE(contains(authors.out, "WHICH LEAKS")) << authors.out;
+    EXPECT_EQ(io::H5Reader(output / "analysis.h5").raw_bytes("score"), score);  // untouched
+    EXPECT_EQ(io::H5Reader(output / "analyses" / "authors" / "analysis.h5").text("/", "analysis.split"), "spectra");
+    EXPECT_TRUE(fs::exists(output / "analyses" / "authors" / "tables" / "table2.csv"));
+    ASSERT_EQ(aelle({"report", output}).status, 0);
+    const std::string page = slurp(output / "report" / "index.html");
+    for (const char* part : {"Other analyses of the same networks", "<th scope=\"col\">authors</th>", "transform_scale", "Options that differ"}) {
+        EXPECT_TRUE(contains(page, part)) << part;
+    }
+    EXPECT_TRUE(fs::exists(output / "report" / "analyses.csv"));
+    EXPECT_EQ(aelle({"analyze", output, "--as", "../elsewhere"}).status, 64);
+}
+
 TEST_F(DataStudy, KeptWeightsAreThoseOfAelleTrainAndGiveTheStudysSpectrum) {
     const fs::path output = scratch_ / "out";
     finish("digits", output, {"--until", "study"});

@@ -39,6 +39,9 @@ namespace aelle::embed {
 /// Replaces `file` by rename; errors as of io::H5Writer::commit.
 void write_analysis(const std::filesystem::path& file, const AnalysisInput& input, const AnalysisOptions& options, const Analysis& analysis);
 
+/// Names of all options, of those too that a file records only where they are set.
+std::vector<std::string> option_names();
+
 /// True when `file` was written with these options; false also when it cannot be read.
 bool made_with(const std::filesystem::path& file, const AnalysisOptions& options);
 

@@ -23,4 +23,7 @@ std::string read_text(const std::filesystem::path& file);
 /// True for names that `write_atomically` uses while writing; leftovers of a killed run may be deleted.
 bool is_temporary(const std::filesystem::path& file);
 
+/// Makes the folder and those above it, where they are not there. CannotCreate.
+void create_folders(const std::filesystem::path& folder);
+
 }  // namespace aelle::io

@@ -1,5 +1,5 @@
 #pragma once
-/// One page of HTML that opens from disk: no network, no scripts, figures as inline SVG.
+/// One page of HTML that opens from disk: no network, figures as inline SVG, one script of ours for the interactive plane.
 
 #include <string>
 #include <string_view>
@@ -7,6 +7,7 @@
 
 #include "aelle/report/figures.hpp"
 #include "aelle/report/results.hpp"
+#include "aelle/report/shown_tables.hpp"
 #include "aelle/report/tables.hpp"
 
 namespace aelle::report {
@@ -24,7 +25,7 @@ struct DrawnFigure {
     std::string svg;
 };
 
-std::string html_page(const Results& results, const Scores& scores, const std::vector<DrawnFigure>& figures,
+std::string html_page(const Results& results, const Scores& scores, const std::vector<TableSection>& sections, const std::vector<DrawnFigure>& figures,
                       const std::vector<std::string>& notes);
 
 }  // namespace aelle::report

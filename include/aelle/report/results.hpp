@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,8 @@ struct Results {
 
     // how the analysis was done; empty in files that do not say
     std::string fit, split_by, label_reference, boundary_rule;
+
+    std::map<std::string, std::string> options;  ///< all that the file records, by name, as text
 
     // controls; empty without them
     std::vector<int64_t> control_label;      ///< (V) 1 = loss below the median of the own architecture
@@ -116,7 +119,11 @@ struct Results {
 };
 
 /// Reads DIR/study.h5 and DIR/analysis.h5. MissingInput when one is absent; DataError naming file and dataset when something required is
-/// missing, of another shape, or when the files do not belong together.
+/// missing, of another shape, or when the files do not belong together. The second: another analysis of the study in DIR, in a folder of its own.
 Results read_results(const std::filesystem::path& folder);
+Results read_results(const std::filesystem::path& folder, const std::filesystem::path& analysis_folder);
+
+/// Folder of the analysis of that name (`aelle analyze --as NAME`), DIR/analyses/NAME; DIR itself for the main one, "".
+std::filesystem::path analysis_folder(const std::filesystem::path& folder, const std::string& name);
 
 }  // namespace aelle::report

@@ -83,7 +83,7 @@ struct Tables {
     std::vector<std::filesystem::path> files;  ///< what was written
 };
 
-/// Writes DIR/tables/{classifiers,summary,variants}.csv, and those of shown_tables.hpp.
-Tables write_tables(const std::filesystem::path& folder);
+/// Writes tables/{classifiers,summary,variants}.csv, and those of shown_tables.hpp, into the folder of the analysis of that name (results.hpp).
+Tables write_tables(const std::filesystem::path& folder, const std::string& analysis = "");
 
 }  // namespace aelle::report
