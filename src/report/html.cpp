@@ -16,6 +16,25 @@ namespace {
 
 std::string element(const std::string& tag, const std::string& text) { return "<" + tag + ">" + escaped(text) + "</" + tag + ">"; }
 
+constexpr std::string_view heading_start = "<h2 id=\"section-";
+
+/// Of a part of the page, for the list of contents; titles are words of ours.
+std::string heading(const std::string& title) {
+    std::string id;
+    for (const char c : title) id += c == ' ' || c == '\'' || c == ',' ? '-' : c;
+    return std::string(heading_start) + id + "\">" + escaped(title) + "</h2>\n";
+}
+
+/// Links to all headings of a text.
+std::string contents(std::string_view body) {
+    std::string links;
+    for (std::size_t at = body.find(heading_start); at != std::string_view::npos; at = body.find(heading_start, at + 1)) {
+        const std::size_t id = at + 8, id_end = body.find('"', id), end = body.find("</h2>", id_end);
+        links += "<a href=\"#" + std::string(body.substr(id, id_end - id)) + "\">" + std::string(body.substr(id_end + 2, end - id_end - 2)) + "</a>\n";
+    }
+    return "<nav aria-label=\"Contents\">\n" + links + "</nav>\n";
+}
+
 std::string table_row(const std::string& cell, const std::vector<std::string>& values) {
     std::string row = "<tr>";
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -103,7 +122,7 @@ std::string table_sections(const std::vector<TableSection>& sections) {
             tables += element("h3", shown.title) + "\n" + table(shown.rows);
             for (const std::string& note : shown.notes) tables += "<p class=\"small\">" + escaped(note) + "</p>\n";
         }
-        if (!tables.empty()) text += element("h2", section.title) + "\n" + tables;
+        if (!tables.empty()) text += heading(section.title) + tables;
     }
     return text;
 }
@@ -151,7 +170,7 @@ constexpr std::array<std::pair<const char*, const char*>, 28> explanations{{
 }};
 
 std::string how_to_read(const Results& results) {
-    std::string text = "<h2>How to read this</h2>\n";
+    std::string text = heading("How to read this");
     text += element("p",
                     "A network's Lyapunov exponents say how fast small disturbances of its state grow or shrink. AeLLE is an autoencoder "
                     "that turns a whole spectrum "
@@ -239,21 +258,23 @@ std::string html_page(const Results& results, const Scores& scores, const std::v
         for (const std::string& note : notes) text += element("p", note);
         text += "</div>\n";
     }
-    text += "<h2>Result</h2>\n";
-    for (const std::string& sentence : findings(results, scores, results.epochs() - 1)) text += element("p", sentence) + "\n";
+    std::string body = heading("Result");
+    for (const std::string& sentence : findings(results, scores, results.epochs() - 1)) body += element("p", sentence) + "\n";
     for (const Paragraph& paragraph : reading(results, scores)) {
-        text += element("h3", paragraph.title) + "\n<ul>\n";
-        for (const std::string& sentence : paragraph.sentences) text += element("li", sentence) + "\n";
-        text += "</ul>\n";
+        body += element("h3", paragraph.title) + "\n<ul>\n";
+        for (const std::string& sentence : paragraph.sentences) body += element("li", sentence) + "\n";
+        body += "</ul>\n";
     }
-    text += element("h2", "Scores") + "\n" + classifier_tables(results, scores);
-    text += table_sections(sections);
-    text += explore_section(results);
-    text += "<h2>Figures</h2>\n";
-    for (std::size_t i = 0; i < figures.size(); ++i) text += figure_element(figures[i], i + 1);
-    text += how_to_read(results);
-    text += "<h2>The study</h2>\n" + facts(results);
-    text += "<details><summary>Study file as run</summary><pre>" + escaped(results.text) + "</pre></details>\n</body>\n</html>\n";
+    const std::string plane = explore_section(results);
+    if (!plane.empty()) body += heading("The plane, network by network") + plane;
+    body += heading("Scores") + classifier_tables(results, scores);
+    body += table_sections(sections);
+    body += heading("Figures");
+    for (std::size_t i = 0; i < figures.size(); ++i) body += figure_element(figures[i], i + 1);
+    body += how_to_read(results);
+    body += heading("The study") + facts(results);
+    body += "<details><summary>Study file as run</summary><pre>" + escaped(results.text) + "</pre></details>\n";
+    text += contents(body) + body + "</body>\n</html>\n";
     return text;
 }
 

@@ -1,6 +1,7 @@
 #include "aelle/report/reading.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -82,39 +83,40 @@ std::string range_text(const std::vector<double>& values) {
     return fixed(*low) == fixed(*high) ? fixed(*low) : fixed(*low) + " to " + fixed(*high);
 }
 
-/// AeLLE against the best of some classifiers, epoch by epoch; one sentence for each outcome that occurs.
+/// AeLLE against the best of some classifiers, epoch by epoch, in one sentence; nothing where there is nothing to compare.
 void compare_through_training(const Reader& reader, const std::vector<std::string>& others, const std::function<bool(int64_t)>& counts,
                               const std::string& described, std::vector<std::string>& sentences) {
     struct Outcome {
         std::vector<int64_t> epochs;
         std::vector<double> mine, theirs;
     };
-    Outcome outcomes[3];
+    std::array<Outcome, 3> outcomes;
     for (int64_t e = 0; e < reader.results().epochs(); ++e) {
         const Summary *mine = reader.find(reader.aelle(), e), *theirs = reader.best(others, e);
         if (!mine || !theirs || !counts(e)) continue;
-        Outcome& outcome = outcomes[static_cast<int>(compare(*mine, *theirs))];
+        Outcome& outcome = outcomes[static_cast<std::size_t>(compare(*mine, *theirs))];
         outcome.epochs.push_back(e);
         outcome.mine.push_back(mine->f1.mean);
         outcome.theirs.push_back(theirs->f1.mean);
     }
-    static constexpr const char* verbs[] = {" tells the final class better than ", " does neither better nor worse, beyond the spread between splits, than ",
-                                            " does worse than "};
-    for (int i = 0; i < 3; ++i) {
+    static constexpr std::array<const char*, 3> verdicts{"better", "no difference beyond the spread between splits", "worse"};
+    std::vector<std::string> parts;
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
         const Outcome& outcome = outcomes[i];
         if (outcome.epochs.empty()) continue;
-        sentences.push_back("One threshold on AeLLE's PC1" + std::string(verbs[i]) + described + " " + epochs_text(reader.results(), outcome.epochs) + ": F1 " +
-                            range_text(outcome.mine) + " against " + range_text(outcome.theirs) + ".");
+        parts.push_back(std::string(verdicts[i]) + " " + epochs_text(reader.results(), outcome.epochs) + " (F1 " + range_text(outcome.mine) + " against " +
+                        range_text(outcome.theirs) + ")");
     }
+    if (!parts.empty()) sentences.push_back("One threshold on AeLLE's PC1 against " + described + ": " + join(parts, "; ") + ".");
 }
 
 Paragraph where_it_helps(const Reader& reader) {
     Paragraph paragraph{"Where AeLLE helps", {}};
     compare_through_training(reader, {"le-mean", "le-max", "le-std", "le-kaplan-yorke", "le-pc1"}, [](int64_t) { return true; },
-                             "the best of one threshold on the mean, the largest, the spread, the Kaplan-Yorke dimension or the first component of the exponents",
+                             "one threshold on a single number of the spectrum, the best of mean, largest, spread, Kaplan-Yorke dimension and first component",
                              paragraph.sentences);
     compare_through_training(reader, {"epoch-loss"}, [&](int64_t e) { return !reader.results().loss_is_label(e); },
-                             "the loss measured at the same time, with a threshold fitted to that epoch,", paragraph.sentences);
+                             "the loss at the same age, its threshold fitted to that epoch", paragraph.sentences);
     return paragraph;
 }
 
