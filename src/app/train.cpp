@@ -54,6 +54,9 @@ void add_force_options(CLI::App& command, TrainOptions& options, std::vector<con
         ->capture_default_str();
     add("--steps-per-epoch", options.steps_per_epoch, "Steps in one period of the target")->check(CLI::Range(10, 10000000))->capture_default_str();
     add("--test-epochs", options.test_epochs, "Epochs of the test after each training epoch")->check(CLI::Range(1, 100000))->capture_default_str();
+    add("--recurrent", options.recurrent, "How recurrent weights are drawn: gaussian, or r-force (eigenvalues on circles)")
+        ->check(CLI::IsMember(std::vector<std::string>(learn::force_init_names.begin(), learn::force_init_names.end())))
+        ->capture_default_str();
     add("--density", options.force.density, "Share of nonzero recurrent weights")->check(real_between(1e-6, 1.0))->capture_default_str();
     add("--alpha", options.force.alpha, "Ridge penalty: P starts as I / alpha")->check(real_between(1e-12, 1e12))->capture_default_str();
     add("--learn-every", options.force.learn_every, "Steps between weight updates")->check(CLI::Range(1, 1000000))->capture_default_str();

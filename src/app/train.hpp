@@ -28,6 +28,7 @@ struct TrainOptions {
     int64_t steps_per_epoch = 1200;
     int64_t test_epochs = 1;
     std::string target = "random_4sine";
+    std::string recurrent = "gaussian";
     learn::ForceOptions force;
 
     // Backpropagation through time; what is not given here is the task's default

@@ -39,6 +39,7 @@ Start starting_point(TrainOptions& options, const cells::CellSpec& cell) {
     if (params.contains("g")) options.force.gain = params.at("g");
     if (!params.contains("dt") && given.parameters.scalars.contains("dt")) options.force.dt = given.parameters.scalars.at("dt");
     if (options.init) options.force.gain = *options.init;
+    options.force.initialisation = learn::force_init(options.recurrent);
     start.parameters = learn::initial_rank1(options.force, options.seed, 0);
     for (auto& [name, values] : given.parameters.tensors) start.parameters.tensors[name] = values;
     const auto hidden = static_cast<std::size_t>(options.force.hidden);
@@ -117,6 +118,7 @@ void write_result(const TrainOptions& options, const cells::CellSpec& cell, cons
     attribute("hidden", options.force.hidden);
     attribute("g", options.force.gain);
     attribute("dt", options.force.dt);
+    attribute("recurrent", options.recurrent);
     attribute("density", options.force.density);
     attribute("alpha", options.force.alpha);
     attribute("learn_every", options.force.learn_every);

@@ -9,6 +9,7 @@
 #include "aelle/base/error.hpp"
 #include "aelle/base/random.hpp"
 #include "aelle/base/text.hpp"
+#include "aelle/learn/r_force.hpp"
 
 namespace aelle::learn {
 namespace {
@@ -21,6 +22,7 @@ void check(const ForceOptions& o) {
     const auto within = [](double value, double low, double high) { return value > low && value <= high; };  // false for NaN
     constexpr double most = std::numeric_limits<double>::max();
     if (o.hidden < 1 || o.hidden > 65536) refuse("hidden", std::to_string(o.hidden), "an integer from 1 to 65536");
+    if (o.initialisation == ForceInit::r_force && !(o.gain > 0.0)) refuse("gain", rounded(o.gain), "a number greater than 0 for r-force");
     if (o.gain != 0.0 && !within(o.gain, 0.0, most)) refuse("gain", rounded(o.gain), "a finite number, at least 0");
     if (!within(o.density, 0.0, 1.0)) refuse("density", rounded(o.density), "a number greater than 0, at most 1");
     if (!within(o.dt, 0.0, 1.0)) refuse("dt", rounded(o.dt), "a number greater than 0, at most 1");
@@ -81,21 +83,33 @@ backend::ForceLoop::State load_state(ArchiveReader& archive, int64_t hidden) {
     return state;
 }
 
-}  // namespace
-
-cells::Parameters initial_rank1(const ForceOptions& options, uint64_t seed, uint64_t variant) {
-    check(options);
+std::vector<double> gaussian_weights(const ForceOptions& options, RandomStream& random) {
     const int64_t n = options.hidden;
     const double scale = options.gain / std::sqrt(options.density * static_cast<double>(n));
     int64_t left = std::llround(options.density * static_cast<double>(n) * static_cast<double>(n));
     std::vector<double> m(static_cast<std::size_t>(n * n), 0.0);
     // Selection sampling (Knuth, TAOCP 3.4.2, algorithm S): every set of positions of this size is equally likely.
-    RandomStream random(seed, variant, Purpose::weights);
     for (int64_t i = 0; left > 0; ++i) {
         if (random.below(n * n - i) >= left) continue;
         m[static_cast<std::size_t>(i)] = scale * random.normal();
         --left;
     }
+    return m;
+}
+
+}  // namespace
+
+ForceInit force_init(const std::string& name) {
+    const auto found = std::find(force_init_names.begin(), force_init_names.end(), name);
+    require(found != force_init_names.end(), "a known way to draw recurrent weights");
+    return static_cast<ForceInit>(found - force_init_names.begin());
+}
+
+cells::Parameters initial_rank1(const ForceOptions& options, uint64_t seed, uint64_t variant) {
+    check(options);
+    const int64_t n = options.hidden;
+    RandomStream random(seed, variant, Purpose::weights);
+    std::vector<double> m = options.initialisation == ForceInit::r_force ? r_force_weights(n, options.gain, random) : gaussian_weights(options, random);
     std::vector<double> w_f(static_cast<std::size_t>(n));
     RandomStream feedback(seed, variant, Purpose::feedback);
     for (double& w : w_f) w = feedback.uniform(-1.0, 1.0);

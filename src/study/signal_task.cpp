@@ -231,6 +231,7 @@ SignalTask::SignalTask(TomlTable& root, const StudyConfig& config) : StudyTask(c
     options_.test_after = after == "last" ? TestAfter::last : after == "spectra" ? TestAfter::spectra : TestAfter::every;
     TomlTable force = root.table("force");
     learn::ForceOptions& options = options_.force;
+    options.initialisation = learn::force_init(force.choice("initialisation", "gaussian", {learn::force_init_names.begin(), learn::force_init_names.end()}));
     options.dt = force.real("dt", options.dt, 1e-6, 1.0);
     options.density = force.real("density", options.density, 1e-6, 1.0);
     options.alpha = force.real("alpha", options.alpha, 1e-12, 1e12);
@@ -246,7 +247,7 @@ double SignalTask::work(const Variant& variant) const {
     const auto n = static_cast<double>(variant.hidden);
     const auto k = static_cast<double>(exponent_count(variant));
     const auto period = static_cast<double>(options_.steps_per_epoch), epochs = static_cast<double>(config_.epochs);
-    const double product = 2.0 * options_.force.density * n * n;
+    const double product = 2.0 * options_.force.nonzero_share() * n * n;
     const double updates = epochs * period / static_cast<double>(options_.force.learn_every);
     const auto tests = options_.test_after == TestAfter::last      ? 1.0
                        : options_.test_after == TestAfter::spectra ? static_cast<double>(spectrum.epochs.size())

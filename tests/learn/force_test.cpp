@@ -104,6 +104,15 @@ TEST(InitialRank1, NonzerosAreNormalWithTheVarianceOfTheGainAtPositionsSpreadEve
     for (const double found : in_block) EXPECT_NEAR(found, expected, 5.0 * std::sqrt(expected));
 }
 
+TEST(InitialRank1, RForceIsDenseAndNeedsAGain) {
+    ForceOptions options{.hidden = 30, .initialisation = learn::ForceInit::r_force, .gain = 1.5};
+    const auto m = learn::initial_rank1(options, 1, 2).tensors.at("weight_hh_l0");
+    EXPECT_EQ(std::ranges::count(m, 0.0), 0);
+    EXPECT_EQ(options.nonzero_share(), 1.0);
+    options.gain = 0.0;
+    EXPECT_THROW(learn::initial_rank1(options, 1, 2), DataError);
+}
+
 TEST(InitialRank1, FeedbackIsUniformAndReadoutZero) {
     const auto p = learn::initial_rank1({.hidden = 2000, .density = 0.001}, 3, 0);
     double sum = 0.0, square = 0.0;

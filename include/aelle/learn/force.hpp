@@ -4,9 +4,11 @@
 /// Double precision throughout: the closed loop is chaotic. An epoch is one period of the target. After training, a test runs the closed loop
 /// with frozen weights from the current (x, z); the training state is untouched by tests.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "aelle/backend/backend.hpp"
@@ -15,15 +17,25 @@
 
 namespace aelle::learn {
 
+/// How the recurrent weights M are drawn.
+enum class ForceInit { gaussian, r_force };  ///< sparse Gaussian (cells.md "rank1"), or on circles of eigenvalues (r_force.hpp)
+inline constexpr std::array<const char*, 2> force_init_names{"gaussian", "r-force"};
+/// InternalError for any other name.
+ForceInit force_init(const std::string& name);
+
 /// Constants of the initial network and of RLS; defaults are those of the authors' code (cells.md "Constants [C]").
 struct ForceOptions {
     int64_t hidden = 512;         ///< N
-    double gain = 1.5;            ///< g: nonzeros of M are N(0,1) g / sqrt(density N)
-    double density = 0.1;         ///< exactly round(density N^2) nonzeros at random positions
+    ForceInit initialisation = ForceInit::gaussian;
+    double gain = 1.5;            ///< g: nonzeros of M are N(0,1) g / sqrt(density N), or radii of circles are in proportion to it
+    double density = 0.1;         ///< of gaussian: exactly round(density N^2) nonzeros at random positions
     double dt = 0.1;              ///< step in units of the time constant
     double alpha = 1.0;           ///< P_0 = I / alpha: ridge penalty
     int64_t learn_every = 2;      ///< steps between RLS updates
     double initial_scale = 0.5;   ///< x_0 and z_0 are this times N(0,1)
+
+    /// Of the entries of M.
+    double nonzero_share() const { return initialisation == ForceInit::gaussian ? density : 1.0; }
 };
 
 /// Initial M, w_f ~ U(-1,1) and w_o = 0 as Parameters of cell rank1; a function of options, seed and variant alone.

@@ -2,7 +2,7 @@
 /// The signal study: Rank-1 networks trained by FORCE on four sines (cells.md "rank1").
 ///
 /// Tables: [signal] target ("random_4sine", "fixed"), steps_per_epoch, test_epochs, test_after ("last", "spectra", "every") ·
-/// [force] dt, density, alpha, learn_every, initial_scale.
+/// [force] initialisation (gaussian or r-force), dt, density, alpha, learn_every, initial_scale.
 /// The varied initialisation parameter is the gain g. `loss_every_epoch` is the training error, `loss` the test error at spectrum epochs.
 /// A spectrum is that of the closed loop from the state at the end of its epoch (at epoch 0 from the initial state).
 
