@@ -86,7 +86,7 @@ ShownTable ellipse_table(const Results& results) {
         regions.push_back({"range only (non-trivial bad)", [](bool inside, bool range) { return !inside && range; }});
     }
     const Scores scores = score_classifiers(as_classifiers(results, ellipse, regions));
-    table.csv = "region,epoch,inside,good,precision_mean,precision_sd,precision_low,precision_high,recall_mean,recall_sd,f1_mean,f1_sd,test_spectra\n";
+    table.csv = "region,epoch,inside,good,precision_mean,precision_sd,networks_low,networks_high,splits_low,splits_high,recall_mean,recall_sd,f1_mean,f1_sd,test_spectra\n";
     table.rows = {{"region"}};
     for (const int64_t epoch : results.epoch) table.rows[0].push_back("epoch " + std::to_string(epoch));
     for (std::size_t i = 0; i < regions.size(); ++i) {
@@ -98,7 +98,8 @@ ShownTable ellipse_table(const Results& results) {
             cells.push_back(share_and_count(summary, all.tp + all.fp));
             table.csv += csv_line({csv_text(regions[i].first), std::to_string(results.epoch[static_cast<std::size_t>(e)]), std::to_string(all.tp + all.fp),
                                    std::to_string(all.tp), csv_real(summary.precision.mean), csv_real(summary.precision.deviation),
-                                   csv_real(summary.precision.low), csv_real(summary.precision.high), csv_real(summary.recall.mean),
+                                   csv_real(summary.precision.low), csv_real(summary.precision.high), csv_real(summary.precision.split_low),
+                                   csv_real(summary.precision.split_high), csv_real(summary.recall.mean),
                                    csv_real(summary.recall.deviation), csv_real(summary.f1.mean), csv_real(summary.f1.deviation), std::to_string(all.n)});
         }
         table.rows.push_back(std::move(cells));

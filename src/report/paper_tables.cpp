@@ -19,6 +19,7 @@ struct TableSpec {
     std::vector<NamedClassifier> rows;      ///< of the paper
     std::vector<double> percents;           ///< shares of training that the paper shows
     bool together = false;                  ///< one more column: all epochs up to half of the training
+    bool all_metrics = false;               ///< rows of recall, precision and accuracy too
 };
 
 std::vector<TableSpec> pretrained_tables(const Results& results) {
@@ -28,8 +29,13 @@ std::vector<TableSpec> pretrained_tables(const Results& results) {
         {"table1",
          "Table 1: AeLLE against the loss at that epoch",
          {{"AeLLE", aelle}, {"loss then, final threshold", "epoch-loss-final-threshold"}, {"loss then, own threshold", "epoch-loss"}},
-         {0, 10, 20, 50}},
-        {"table2", "Table 2: statistics of the spectrum against AeLLE", {{"LE mean", mean}, {"LE max", max}, {"LE PCA", pc}, {"AeLLE", aelle}}, {0, 10, 20, 50}},
+         {0, 10, 20, 50},
+         false,
+         true},
+        {"table2", "Table 2: statistics of the spectrum against AeLLE", {{"LE mean", mean}, {"LE max", max}, {"LE PCA", pc}, {"AeLLE", aelle}},
+         {0, 10, 20, 50},
+         false,
+         true},
         {"table3",
          "Table 3: spectrum, its components and AeLLE, by one threshold and by linear regression",
          {{"raw LE, linear regression", "ridge-spectrum"},
@@ -82,6 +88,20 @@ std::optional<double> of_task(const Results& results, const TableSpec&, const st
     return metric == "f1" ? paper_task_value(results.task, row) : std::nullopt;
 }
 
+/// Rows of the metrics beside F1.
+void add_metrics(const Results& results, const TableSpec& spec, const NamedClassifier& row, const std::vector<const Summary*>& summaries, PaperValue paper,
+                 ShownTable& table) {
+    for (const std::string metric : {"recall", "precision", "accuracy"}) {
+        std::vector<std::string> cells{"   " + metric};
+        for (const Summary* summary : summaries) {
+            for (const auto& [name, spread] : metrics_of(*summary)) {
+                if (name == metric) cells.push_back(shown(*spread, paper(results, spec, row.name, results.percent(summary->epoch), metric)));
+            }
+        }
+        table.rows.push_back(std::move(cells));
+    }
+}
+
 void add_row(const Results& results, const TableSpec& spec, const NamedClassifier& row, const std::string& group,
              const std::vector<const Summary*>& summaries, PaperValue paper, ShownTable& table) {
     std::vector<std::string> cells{row.name};
@@ -104,7 +124,9 @@ void add_row(const Results& results, const TableSpec& spec, const NamedClassifie
                                    std::to_string(results.failed), std::to_string(results.left_out), std::to_string(results.left_out_spectra)});
         }
     }
-    if (any) table.rows.push_back(std::move(cells));
+    if (!any) return;
+    table.rows.push_back(std::move(cells));
+    if (spec.all_metrics && group == "paper") add_metrics(results, spec, row, summaries, paper, table);
 }
 
 constexpr const char* csv_head =
@@ -138,7 +160,7 @@ std::string unmeasured_losses(const Results& results, const Scores& scores) {
 }
 
 ShownTable pretrained_table(const Results& results, const Scores& scores, const TableSpec& spec) {
-    ShownTable table{spec.name, spec.title + " (F1)", {{"F1 [paper]"}}, {}, csv_head};
+    ShownTable table{spec.name, spec.title + (spec.all_metrics ? "" : " (F1)"), {{"F1 [paper]"}}, {}, csv_head};
     const bool together = spec.together && !scores.early.empty();
     for (int64_t e = 0; e < results.epochs(); ++e) {
         const std::string epoch = "epoch " + std::to_string(results.epoch[static_cast<std::size_t>(e)]);

@@ -83,6 +83,7 @@ try:
         if words().startswith("Network"):
             found = words()
             break
+    check(by_id("explore-tip").is_displayed() and by_id("explore-tip").text + "." == found, "the network is named beside the pointer too")
     check(found is not None, "hovering over the middle of the plane meets a network")
     ActionChains(browser).click().perform()
     check(by_id("explore-title").text + "." == found, "a click chooses the network pointed at")

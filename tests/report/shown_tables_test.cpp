@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "aelle/report/reading.hpp"
@@ -115,6 +116,37 @@ TEST(Interpretation, CorrelationOfTheLossWithItselfIsOne) {
     EXPECT_EQ(direction.rows[5][3], "-0.5");  // mean of .4, 0, -.8, -1.6
     EXPECT_EQ(direction.rows[5][4], "0.4");
     for (const char* name : {"table2", "control_architecture", "control_left_out", "median_variants", "statements"}) EXPECT_FALSE(find(sections, name).empty()) << name;
+}
+
+bool ends_with(const std::string& text, const std::string& end) { return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0; }
+
+TEST(PaperTables, HaveThePapersValuesAtItsSharesOfTrainingAndTaskOnly) {
+    Recipe recipe = full_recipe();
+    recipe.epochs = {0, 1, 2, 3, 10};
+    recipe.training_epochs = 10;
+    const Folder folder("paper-tables");
+    testing::write_synthetic_study(folder.path(), recipe);
+    const Results results = read_results(folder.path());
+    const auto sections = shown_tables(results, score_classifiers(results));
+    const ShownTable& table = find(sections, "table2");
+    const auto aelle = std::find_if(table.rows.begin(), table.rows.end(), [](const auto& row) { return row.front() == "AeLLE"; });
+    ASSERT_NE(aelle, table.rows.end());
+    ASSERT_EQ(aelle->size(), 6u);
+    EXPECT_TRUE(ends_with((*aelle)[1], "[0.85]")) << (*aelle)[1];
+    EXPECT_TRUE(ends_with((*aelle)[2], "[0.89]")) << (*aelle)[2];
+    EXPECT_TRUE(ends_with((*aelle)[3], "[0.90]")) << (*aelle)[3];
+    EXPECT_EQ((*aelle)[4].find('['), std::string::npos);  // the paper's Table 2 has no 30 %
+    EXPECT_EQ((*aelle)[5].find('['), std::string::npos);
+    EXPECT_TRUE(ends_with((*(aelle + 1))[1], "[0.94]")) << (*(aelle + 1))[1];  // recall
+    EXPECT_EQ((aelle + 3)->front(), "   accuracy");
+    for (std::size_t row = 1; row < table.rows.size(); ++row) EXPECT_EQ(table.rows[row].size(), table.rows[0].size());
+    EXPECT_TRUE(ends_with(find(sections, "tasks").rows[4][1], "[0.86]"));
+    Results other = results;
+    other.task = "charrnn";
+    const auto of_other = shown_tables(other, score_classifiers(other));
+    for (const auto& row : find(of_other, "table2").rows) {
+        for (std::size_t i = 1; i < row.size(); ++i) EXPECT_TRUE(row[i].find('[') == std::string::npos) << row[i];
+    }
 }
 
 /// A study of ten networks, half of them good, all tested in both splits; `calls`: how many of the good ones each classifier finds, without a wrong call.

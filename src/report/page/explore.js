@@ -190,7 +190,17 @@ function drawSpectrum(v) {
 const words = v => 'Network ' + data.variant[v] + ': ' + data.cells[data.cell[v]] + ', ' + data.hidden[v] + ' units, ' + data.initName + ' = ' + number(data.init[v]) +
     ', seed ' + data.seed[v] + ', ' + data.lossName + ' ' + number(data.loss[v]) + ' (' + (data.label[v] ? 'high' : 'low') + ' accuracy), ' + data.statuses[data.status[v]] +
     (data.test[v] ? ', test network' : '');
-function say(v) { element('explore-words').textContent = v < 0 ? 'No network is pointed at.' : words(v) + '.'; }
+function say(v) {
+    element('explore-words').textContent = v < 0 ? 'No network is pointed at.' : words(v) + '.';
+    const tip = element('explore-tip');
+    tip.hidden = v < 0 || !placed(v, state.epoch);
+    if (tip.hidden) return;
+    tip.textContent = words(v);
+    const [x, y] = screen(v), left = x > view.width / 2;
+    tip.style.top = Math.max(0, y - 20) + 'px';
+    tip.style.left = left ? '' : x + 16 + 'px';
+    tip.style.right = left ? view.width - x + 16 + 'px' : '';
+}
 function choose(v) {
     state.chosen = v;
     element('explore-chosen').hidden = v < 0;
