@@ -139,8 +139,8 @@ Figure statistics_figure(const Results& results) {
     figure.title = "Statistics of the spectra through training";
     const int height = static_cast<int>(70 + 170 * rows.size());
     figure.script = preamble(820, height) + "set multiplot layout " + std::to_string(rows.size()) + "," + std::to_string(epochs.size()) +
-                    " margins 0.07,0.98," + rounded(42.0 / height, 4) + "," + rounded(1.0 - 42.0 / height, 4) + " spacing 0.045," + rounded(52.0 / height, 4) +
-                    "\nset tics font ',11'\nunset key\n";
+                    " margins 0.1,0.98," + rounded(42.0 / height, 4) + "," + rounded(1.0 - 42.0 / height, 4) + " spacing 0.045," + rounded(52.0 / height, 4) +
+                    "\nset tics font ',11'\nset ylabel offset 1.5,0\nunset key\n";
     int64_t outside = 0;
     for (const Quantity& quantity : rows) {
         std::vector<double> shown;
@@ -156,7 +156,8 @@ Figure statistics_figure(const Results& results) {
             const double decade = std::pow(10.0, std::floor(std::log10(step)));
             const double tic = decade * (step / decade >= 5.0 ? 5.0 : step / decade >= 2.0 ? 2.0 : 1.0);
             figure.script += set_range("x", x) + set_range("y", {0.0, highest, 0}) + "set xtics " + rounded(tic, 3) + "\n" +
-                             label(quantity.name + ", " + epoch_title(results, e)) + plot_command(terms);
+                             axis_labels("", e == epochs.front() ? quantity.name : "") +
+                             label(epoch_title(results, e)) + plot_command(terms);
         }
     }
     figure.script += "unset multiplot\n";
