@@ -6,7 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "aelle/report/shown_tables.hpp"
+#include "aelle/report/results.hpp"
+#include "aelle/report/scores.hpp"
+#include "aelle/report/shown_table.hpp"
 
 namespace aelle::report {
 

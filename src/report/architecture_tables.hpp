@@ -1,7 +1,9 @@
 #pragma once
 /// Tables of architectures: what the paper's Figure 7 shows, and what its paragraphs on clusters state.
 
-#include "aelle/report/shown_tables.hpp"
+#include "aelle/report/results.hpp"
+#include "aelle/report/scores.hpp"
+#include "aelle/report/shown_table.hpp"
 
 namespace aelle::report {
 

@@ -1,7 +1,9 @@
 #pragma once
 /// What the numbers that classifiers decide on, and the autoencoder, have to do with the loss.
 
-#include "aelle/report/shown_tables.hpp"
+#include "aelle/report/results.hpp"
+#include "aelle/report/scores.hpp"
+#include "aelle/report/shown_table.hpp"
 
 namespace aelle::report {
 

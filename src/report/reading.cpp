@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "aelle/base/text.hpp"
 #include "paper_parts.hpp"
@@ -41,7 +42,6 @@ public:
         }
         return best;
     }
-    std::string name(const Summary& summary) const { return results_.classifier[static_cast<std::size_t>(summary.classifier)]; }
 
 private:
     const Results& results_;
@@ -225,6 +225,25 @@ Paragraph what_it_goes_by(const Reader& reader) {
     return paragraph;
 }
 
+const std::string& name_of(const Results& results, const Summary& summary) {
+    return results.classifier[static_cast<std::size_t>(summary.classifier)];
+}
+
+bool uses_autoencoder(const std::string& classifier) { return classifier.find("aelle") != std::string::npos; }
+
+/// One classifier against another on the same splits, in words.
+std::string comparison(const Results& results, const Summary& with, const Summary& without) {
+    std::vector<double> difference = with.f1_of_repeat;
+    for (std::size_t r = 0; r < difference.size(); ++r) difference[r] -= without.f1_of_repeat[r];
+    const Spread spread = spread_of(difference);
+    std::string text = "Best with AeLLE (" + name_of(results, with) + ", " + mean_and_deviation(with.f1) + ") minus best without it (" +
+                       name_of(results, without) + ", " + mean_and_deviation(without.f1) +
+                       "), split by split: " + mean_and_deviation(spread) + "; ";
+    if (!(spread.mean > 0)) return text + "AeLLE shows no advantage here.";
+    if (!(spread.mean > spread.deviation)) return text + "smaller than the spread between splits, so no advantage of AeLLE is shown.";
+    return text + "larger than the spread between splits.";
+}
+
 }  // namespace
 
 std::vector<Paragraph> reading(const Results& results, const Scores& scores) {
@@ -241,6 +260,35 @@ std::string text_of(const std::vector<Paragraph>& paragraphs) {
         for (const std::string& sentence : paragraph.sentences) text += "- " + sentence + "\n";
     }
     return text;
+}
+
+std::vector<std::string> findings(const Results& results, const Scores& scores, int64_t epoch) {
+    const std::vector<Summary> order = ranked(scores, epoch);
+    std::vector<std::string> sentences;
+    const auto by_label = [&](const std::string& name) { return name.starts_with("epoch-loss") && results.loss_is_label(epoch); };
+    const auto first_other = std::find_if(order.begin(), order.end(), [&](const Summary& summary) { return !by_label(name_of(results, summary)); });
+    if (first_other == order.end() || results.repeats == 0) return sentences;
+    const Summary& best = *first_other;
+    std::vector<std::string> near, at_baseline;
+    std::optional<Summary> with, without;
+    const double baseline = everything_good_score(results, epoch);
+    for (const Summary& summary : order) {
+        const std::string& name = name_of(results, summary);
+        if (by_label(name)) continue;
+        if (summary.classifier != best.classifier && summary.f1.mean >= best.f1.mean - best.f1.deviation) near.push_back(name);
+        if (name != "all-good" && !(summary.f1.mean > baseline)) at_baseline.push_back(name);
+        auto& slot = uses_autoencoder(name) ? with : without;
+        if (!slot) slot = summary;
+    }
+    std::string first = "Best mean F1 after epoch " + std::to_string(results.epoch[static_cast<std::size_t>(epoch)]) + ": " + name_of(results, best) + ", " +
+                        mean_and_deviation(best.f1) + ". ";
+    if (!std::isnan(best.f1.deviation)) {
+        first += near.empty() ? "No other lies within its standard deviation." : "Within its standard deviation: " + join(near, ", ") + ".";
+    }
+    sentences.push_back(first);
+    if (with && without) sentences.push_back(comparison(results, *with, *without));
+    if (!at_baseline.empty()) sentences.push_back("Not better than calling everything good: " + join(at_baseline, ", ") + ".");
+    return sentences;
 }
 
 }  // namespace aelle::report

@@ -9,7 +9,7 @@
 #include "aelle/report/gnuplot.hpp"
 #include "aelle/report/html.hpp"
 #include "aelle/report/results.hpp"
-#include "aelle/report/tables.hpp"
+#include "aelle/report/shown_tables.hpp"
 #include "analyses_tables.hpp"
 
 namespace aelle::report {

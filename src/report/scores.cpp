@@ -1,4 +1,4 @@
-// Scores of test variants and their bootstrap intervals.
+#include "aelle/report/scores.hpp"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,6 @@
 
 #include "aelle/base/random.hpp"
 #include "aelle/embed/scores.hpp"
-#include "aelle/report/tables.hpp"
 
 namespace aelle::report {
 namespace {

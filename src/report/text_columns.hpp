@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "aelle/report/results.hpp"
-#include "aelle/report/tables.hpp"
+#include "aelle/report/scores.hpp"
 
 namespace aelle::report {
 

@@ -1,6 +1,7 @@
 // Scores against counts made by hand, intervals against the normal approximation, CSV files read back.
 
 #include "aelle/report/tables.hpp"
+#include "aelle/report/reading.hpp"
 
 #include <gtest/gtest.h>
 

@@ -7,8 +7,8 @@
 
 #include "aelle/report/figures.hpp"
 #include "aelle/report/results.hpp"
-#include "aelle/report/shown_tables.hpp"
-#include "aelle/report/tables.hpp"
+#include "aelle/report/scores.hpp"
+#include "aelle/report/shown_table.hpp"
 
 namespace aelle::report {
 
