@@ -215,7 +215,7 @@ Figure characters_figure(const Results& results) {
                 if (p >= faintest) probabilities += cell_line(x, y, 1.0, 1.0, probability_shade(0.75 * p));
                 if (examples.likely[at] == next) truth += cell_line(x, y, 1.0, 1.0, "0");
                 figure.script +=
-                    label_at(labels, visible(examples.vocabulary[static_cast<std::size_t>(examples.likely[at])]), x + 0.5, y + 0.5, "center font ',12'");
+                    label_at(labels, visible(examples.vocabulary[static_cast<std::size_t>(examples.likely[at])]), x + 0.5, y + 0.5, "center front font ',12'");
             }
         }
     }
