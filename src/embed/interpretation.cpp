@@ -37,7 +37,8 @@ Interpretation interpret(const Autoencoder<float>& net, const SpectrumScaler& sp
     result.weight.assign(weight, weight + dimensions);
     std::vector<double> prediction(static_cast<std::size_t>(training.cols), 0.0);
     for (int64_t j = 0; j < training.cols; ++j) {
-        for (int64_t i = 0; i < dimensions; ++i) prediction[static_cast<std::size_t>(j)] += result.weight[static_cast<std::size_t>(i)] * training(i, j);
+        for (int64_t i = 0; i < dimensions; ++i)
+            prediction[static_cast<std::size_t>(j)] += result.weight[static_cast<std::size_t>(i)] * training(i, j);
     }
     const double variance = covariance(prediction, prediction);
     const double square = std::inner_product(result.weight.begin(), result.weight.end(), result.weight.begin(), 0.0);

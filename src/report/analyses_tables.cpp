@@ -32,13 +32,15 @@ Spread f1_of(const Column& column, const std::string& classifier, int64_t epoch)
     return column.scores.summary[static_cast<std::size_t>(c * column.results.epochs() + epoch)].f1;
 }
 
-void add_row(const std::string& name, const std::string& classifier, int64_t epoch, const std::vector<Column>& columns, std::optional<double> paper, ShownTable& table) {
+void add_row(const std::string& name, const std::string& classifier, int64_t epoch, const std::vector<Column>& columns,
+             std::optional<double> paper, ShownTable& table) {
     std::vector<std::string> row{name};
     for (const Column& column : columns) {
         const Spread spread = f1_of(column, classifier, epoch);
         row.push_back(mean_and_deviation(spread));
-        table.csv += csv_line({csv_text(name), csv_text(column.name), std::to_string(column.results.epoch[static_cast<std::size_t>(epoch)]), csv_real(spread.mean),
-                               csv_real(spread.deviation), csv_real(spread.low), csv_real(spread.high), paper ? csv_real(*paper) : ""});
+        table.csv += csv_line({csv_text(name), csv_text(column.name), std::to_string(column.results.epoch[static_cast<std::size_t>(epoch)]),
+                               csv_real(spread.mean), csv_real(spread.deviation), csv_real(spread.low), csv_real(spread.high),
+                               paper ? csv_real(*paper) : ""});
     }
     row.push_back(paper ? fixed(*paper) : "-");
     table.rows.push_back(std::move(row));
@@ -56,7 +58,11 @@ std::vector<std::string> header(const std::string& first, const std::vector<Colu
 ShownTable scores_table(const std::vector<Column>& columns) {
     const Results& results = columns.front().results;
     const int64_t last = results.epochs() - 1;
-    ShownTable table{"analyses", "F1 after epoch " + std::to_string(results.epoch[static_cast<std::size_t>(last)]), {header("classifier", columns)}, {}, csv_head};
+    ShownTable table{"analyses",
+                     "F1 after epoch " + std::to_string(results.epoch[static_cast<std::size_t>(last)]),
+                     {header("classifier", columns)},
+                     {},
+                     csv_head};
     for (const NamedClassifier& row : std::vector<NamedClassifier>{{"everything good", "all-good"},
                                                                    {"LE mean", "le-mean"},
                                                                    {"LE max", "le-max"},

@@ -85,7 +85,8 @@ std::vector<Statement> statements(const Results& results, const std::vector<Cell
         list.push_back({cell, std::string(cell) + ": the spectrum lies near zero", "more than half within 0.05", near(0.5, 1.0)});
     }
     list.push_back({"gru", "gru: about half of the exponents lie near zero", "35 to 65 % within 0.05", near(0.35, 0.65)});
-    list.push_back({"cornn", "cornn: its loss is about ten times the others'", "5 to 20 times", [&cells](const CellOfStudy& cell) { return loss_ratio(cells, cell); }});
+    list.push_back({"cornn", "cornn: its loss is about ten times the others'", "5 to 20 times",
+                    [&cells](const CellOfStudy& cell) { return loss_ratio(cells, cell); }});
     return list;
 }
 
@@ -93,11 +94,12 @@ std::vector<Statement> statements(const Results& results, const std::vector<Cell
 
 ShownTable median_variants_table(const Results& results) {
     const int64_t last = results.epochs() - 1;
-    ShownTable table{"median_variants",
-                     "The network of median loss of every architecture, epoch " + std::to_string(results.epoch[static_cast<std::size_t>(last)]),
-                     {{"architecture", "network", results.init_name, "loss", "accuracy", "exponents near zero", "good networks"}},
-                     {},
-                     "cell,variant,init,loss,label,exponents_near_zero,exponents,good,networks\n"};
+    ShownTable table{
+        "median_variants",
+        "The network of median loss of every architecture, epoch " + std::to_string(results.epoch[static_cast<std::size_t>(last)]),
+        {{"architecture", "network", results.init_name, "loss", "accuracy", "exponents near zero", "good networks"}},
+        {},
+        "cell,variant,init,loss,label,exponents_near_zero,exponents,good,networks\n"};
     const std::vector<CellOfStudy> cells = cells_of(results);
     if (cells.size() < 2) return {table.name, "", {}, {}, ""};
     for (const CellOfStudy& cell : cells) {
@@ -106,9 +108,11 @@ ShownTable median_variants_table(const Results& results) {
         const NearZero near = count_near_zero(results, v, last);
         const std::string good = std::to_string(good_ones(results, cell)), networks = std::to_string(cell.variants.size());
         table.rows.push_back({cell.name, std::to_string(results.variant[i]), rounded(results.init[i], 3), rounded(results.loss[i], 3),
-                              results.is_good(v) ? "high" : "low", std::to_string(near.inside) + " of " + std::to_string(near.all), good + " of " + networks});
-        table.csv += csv_line({csv_text(cell.name), std::to_string(results.variant[i]), csv_real(results.init[i]), csv_real(results.loss[i]),
-                               std::to_string(results.label[i]), std::to_string(near.inside), std::to_string(near.all), good, networks});
+                              results.is_good(v) ? "high" : "low", std::to_string(near.inside) + " of " + std::to_string(near.all),
+                              good + " of " + networks});
+        table.csv +=
+            csv_line({csv_text(cell.name), std::to_string(results.variant[i]), csv_real(results.init[i]), csv_real(results.loss[i]),
+                      std::to_string(results.label[i]), std::to_string(near.inside), std::to_string(near.all), good, networks});
     }
     table.notes.push_back("Near zero: within " + fixed(near_zero) + " nats per step.");
     return table;
@@ -130,8 +134,10 @@ ShownTable statements_table(const Results& results) {
         table.rows.push_back({statement.text, finding->measured, statement.rule, finding->holds ? "true" : "false"});
         table.csv += csv_line({csv_text(statement.text), statement.cell, csv_real(finding->value), finding->holds ? "true" : "false"});
     }
-    table.notes.push_back("Networks after the last epoch; shares of exponents are means over an architecture's networks, all sizes of the initial weights together. "
-                          "The paper's range of initial weights and its Jacobians differ from this study's.");
+    table.notes.push_back(
+        "Networks after the last epoch; shares of exponents are means over an architecture's networks, all sizes of the initial weights "
+        "together. "
+        "The paper's range of initial weights and its Jacobians differ from this study's.");
     return table;
 }
 

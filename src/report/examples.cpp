@@ -37,7 +37,8 @@ void read_text(const io::H5Reader& file, int64_t count, Examples& examples) {
     examples.steps = dims[1];
     examples.likely = file.read<int64_t>("example/likely_symbols", {count, examples.windows, examples.steps, -1});
     examples.places = file.dims("example/likely_symbols")[3];
-    examples.likely_probability = file.read<double>("example/likely_probabilities", {count, examples.windows, examples.steps, examples.places});
+    examples.likely_probability =
+        file.read<double>("example/likely_probabilities", {count, examples.windows, examples.steps, examples.places});
     const auto size = static_cast<int64_t>(examples.vocabulary.size());
     for (const auto* symbols : {&examples.next, &examples.likely}) {
         for (const int64_t symbol : *symbols) {

@@ -37,7 +37,7 @@ struct Coded {
     int64_t points = 0;
     double low = 0.0, high = 1.0;  ///< of the signed logarithm
     std::vector<int64_t> dimension;
-    std::vector<uint16_t> codes;   ///< (V, E, points)
+    std::vector<uint16_t> codes;  ///< (V, E, points)
 };
 
 Coded code_spectra(const Results& results) {
@@ -102,13 +102,15 @@ std::string data_of(const Results& results) {
     const Coded coded = code_spectra(results);
     std::string json = "{\"lossName\":" + io::json_string(results.loss_name) + ",\"initName\":" + io::json_string(results.init_name) +
                        ",\"epochs\":" + io::json_numbers(results.epoch) + ",\"boundary\":" + io::json_numbers(boundary, 6) + ",\n";
-    json += "\"variant\":" + io::json_numbers(results.variant) + ",\"hidden\":" + io::json_numbers(results.hidden) + ",\"init\":" +
-            io::json_numbers(results.init, 6) + ",\"seed\":" + io::json_strings(seeds) + ",\n";
+    json += "\"variant\":" + io::json_numbers(results.variant) + ",\"hidden\":" + io::json_numbers(results.hidden) +
+            ",\"init\":" + io::json_numbers(results.init, 6) + ",\"seed\":" + io::json_strings(seeds) + ",\n";
     json += dictionary(results.cell, "cells", "cell") + dictionary(results.status, "statuses", "status");
-    json += "\"loss\":" + io::json_numbers(results.loss, 6) + ",\"label\":" + io::json_numbers(results.label) + ",\"test\":" + io::json_numbers(test) + ",\n";
-    json += "\"pc1\":" + io::json_numbers(pc1, 4) + ",\n\"pc2\":" + io::json_numbers(pc2, 4) + ",\n\"dimension\":" + io::json_numbers(coded.dimension) + ",\n";
-    json += "\"spectrum\":{\"points\":" + std::to_string(coded.points) + ",\"scale\":" + io::json_number(spectrum_scale, 6) + ",\"low\":" +
-            io::json_number(coded.low, 9) + ",\"high\":" + io::json_number(coded.high, 9);
+    json += "\"loss\":" + io::json_numbers(results.loss, 6) + ",\"label\":" + io::json_numbers(results.label) +
+            ",\"test\":" + io::json_numbers(test) + ",\n";
+    json += "\"pc1\":" + io::json_numbers(pc1, 4) + ",\n\"pc2\":" + io::json_numbers(pc2, 4) +
+            ",\n\"dimension\":" + io::json_numbers(coded.dimension) + ",\n";
+    json += "\"spectrum\":{\"points\":" + std::to_string(coded.points) + ",\"scale\":" + io::json_number(spectrum_scale, 6) +
+            ",\"low\":" + io::json_number(coded.low, 9) + ",\"high\":" + io::json_number(coded.high, 9);
     json += ",\"codes\":\"" + base64(coded.codes) + "\"}}";
     // Inside a script element nothing may look like its end.
     std::string safe;
@@ -120,8 +122,8 @@ std::string data_of(const Results& results) {
 
 std::string explore_section(const Results& results) {
     if (std::none_of(results.pc.begin(), results.pc.end(), [](double value) { return std::isfinite(value); })) return "";
-    return "<script type=\"application/json\" id=\"explore-data\">" + data_of(results) + "</script>\n" + std::string(page::explore_html) + "<script>\n" +
-           std::string(page::explore_js) + "</script>\n";
+    return "<script type=\"application/json\" id=\"explore-data\">" + data_of(results) + "</script>\n" + std::string(page::explore_html) +
+           "<script>\n" + std::string(page::explore_js) + "</script>\n";
 }
 
 }  // namespace aelle::report

@@ -72,12 +72,13 @@ std::string cells(const std::string& file) {
 }
 
 std::string outlines(const std::string& file) {
-    return "'" + file + "' using (($1+$2)/2):(($3+$4)/2):1:2:3:4 with boxxyerror fs empty border lc rgb '" + std::string(ink) + "' lw 1.6 lc rgb '" + ink +
-           "' notitle";
+    return "'" + file + "' using (($1+$2)/2):(($3+$4)/2):1:2:3:4 with boxxyerror fs empty border lc rgb '" + std::string(ink) +
+           "' lw 1.6 lc rgb '" + ink + "' notitle";
 }
 
 std::string label_at(int& number, const std::string& text, double x, double y, const std::string& style) {
-    return "set label " + std::to_string(++number) + " " + gnuplot_quoted(text) + " at first " + rounded(x, 9) + "," + rounded(y, 9) + " " + style + "\n";
+    return "set label " + std::to_string(++number) + " " + gnuplot_quoted(text) + " at first " + rounded(x, 9) + "," + rounded(y, 9) + " " +
+           style + "\n";
 }
 
 /// A canvas without axes, y downwards.
@@ -158,7 +159,8 @@ Figure digits_figure(const Results& results) {
         for (int64_t network = 0; network < networks; ++network) {
             const double top = 1.5 + panel * static_cast<double>(network);
             for (int64_t digit = 0; digit < examples.classes; ++digit) {
-                const double p = examples.probability[static_cast<std::size_t>((network * examples.images + image) * examples.classes + digit)];
+                const double p =
+                    examples.probability[static_cast<std::size_t>((network * examples.images + image) * examples.classes + digit)];
                 const double y = top + cell * static_cast<double>(digit);
                 if (p >= faintest) probabilities += cell_line(x, y, 0.9, cell, probability_shade(p));
                 if (digit == examples.digit[static_cast<std::size_t>(image)]) truth += cell_line(x, y, 0.9, cell, "0");
@@ -169,7 +171,8 @@ Figure digits_figure(const Results& results) {
         const double top = 1.5 + panel * static_cast<double>(network);
         figure.script += label_at(labels, panel_title(results, network, networks), left, top - 0.18, "left");
         for (int64_t digit = 0; digit < examples.classes; ++digit) {
-            figure.script += label_at(labels, std::to_string(digit), 0.3, top + cell * (static_cast<double>(digit) + 0.5), "right font ',10'");
+            figure.script +=
+                label_at(labels, std::to_string(digit), 0.3, top + cell * (static_cast<double>(digit) + 0.5), "right font ',10'");
         }
     }
     figure.data = {{figure.stem + "-pixels.dat", "# left right top bottom colour\n" + pixels},
@@ -183,10 +186,13 @@ Figure digits_figure(const Results& results) {
         }
     }
     figure.script += plot_command(terms);
-    figure.caption = "Images of the validation set, and below them how probable the best, the median and the worst network hold each digit (darker: more "
-                     "probable). The frame marks the right one.";
-    figure.alternative = "Ten handwritten digits in a row; below them, for each of three networks, a column of ten cells for each image, darker where the "
-                         "network holds that digit more probable, with the right digit framed.";
+    figure.caption =
+        "Images of the validation set, and below them how probable the best, the median and the worst network hold each digit (darker: "
+        "more "
+        "probable). The frame marks the right one.";
+    figure.alternative =
+        "Ten handwritten digits in a row; below them, for each of three networks, a column of ten cells for each image, darker where the "
+        "network holds that digit more probable, with the right digit framed.";
     return figure;
 }
 
@@ -208,14 +214,15 @@ Figure characters_figure(const Results& results) {
         for (int64_t i = 0; i < shown; ++i) {
             const double x = left + static_cast<double>(i);
             const int64_t step = first + i, next = examples.next[static_cast<std::size_t>(step)];  // of the first window
-            figure.script += label_at(labels, visible(examples.vocabulary[static_cast<std::size_t>(next)]), x + 0.5, top + 0.5, "center font ',13'");
+            figure.script +=
+                label_at(labels, visible(examples.vocabulary[static_cast<std::size_t>(next)]), x + 0.5, top + 0.5, "center font ',13'");
             for (int64_t place = 0; place < examples.places; ++place) {
                 const auto at = static_cast<std::size_t>((network * examples.windows * examples.steps + step) * examples.places + place);
                 const double y = top + 1.2 + static_cast<double>(place), p = examples.likely_probability[at];
                 if (p >= faintest) probabilities += cell_line(x, y, 1.0, 1.0, probability_shade(0.75 * p));
                 if (examples.likely[at] == next) truth += cell_line(x, y, 1.0, 1.0, "0");
-                figure.script +=
-                    label_at(labels, visible(examples.vocabulary[static_cast<std::size_t>(examples.likely[at])]), x + 0.5, y + 0.5, "center front font ',12'");
+                figure.script += label_at(labels, visible(examples.vocabulary[static_cast<std::size_t>(examples.likely[at])]), x + 0.5,
+                                          y + 0.5, "center front font ',12'");
             }
         }
     }
@@ -230,10 +237,12 @@ Figure characters_figure(const Results& results) {
     figure.script += plot_command(terms);
     figure.caption = "End of a window of the validation text. The upper line of each panel is the character that follows; below it the " +
                      std::to_string(examples.places) +
-                     " that the best, the median and the worst network hold most probable (darker: more probable), framed where they are right. ␣ is a blank, ↵ "
+                     " that the best, the median and the worst network hold most probable (darker: more probable), framed where they are "
+                     "right. ␣ is a blank, ↵ "
                      "the end of a line.";
-    figure.alternative = "For each of three networks a line of text and below every character the network's likeliest guesses, darker where more probable, "
-                         "the right one framed.";
+    figure.alternative =
+        "For each of three networks a line of text and below every character the network's likeliest guesses, darker where more probable, "
+        "the right one framed.";
     return figure;
 }
 

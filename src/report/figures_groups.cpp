@@ -67,8 +67,8 @@ Figure group_plane_figure(const Results& results, int64_t epoch, Grouping groupi
     std::vector<std::string> terms = boundary_line(figure, results, epoch, x, y);
     for (std::size_t group = 0; group < groups.names.size(); ++group) {
         if (!there[group]) continue;
-        terms.push_back("'" + file + "' using 1:($3==" + std::to_string(group) + " ? $2 : NaN) with points pt " + group_marker(group) + " ps 0.8 lw 1.3 lc rgb '" +
-                        group_colour(group) + "' title " + gnuplot_quoted(groups.names[group]));
+        terms.push_back("'" + file + "' using 1:($3==" + std::to_string(group) + " ? $2 : NaN) with points pt " + group_marker(group) +
+                        " ps 0.8 lw 1.3 lc rgb '" + group_colour(group) + "' title " + gnuplot_quoted(groups.names[group]));
     }
     figure.script += plot_command(terms);
     figure.caption = "The same plane by " + groups.noun + ", which the autoencoder was not told." + outside_note(x.outside + y.outside);
@@ -92,7 +92,8 @@ Figure group_histogram_figure(const Results& results, int64_t epoch, Grouping gr
     for (std::size_t group = 0; group < groups.names.size(); ++group) {
         if (counts[group] == Bins{}) continue;
         filled.push_back(boxes(figure.stem + ".dat", std::to_string(group), "",
-                               "fs solid 0.9 border lc rgb '#ffffff' lc rgb '" + std::string(group_colour(group)) + "' title " + gnuplot_quoted(groups.names[group])));
+                               "fs solid 0.9 border lc rgb '#ffffff' lc rgb '" + std::string(group_colour(group)) + "' title " +
+                                   gnuplot_quoted(groups.names[group])));
     }
     terms.insert(terms.begin(), filled.begin(), filled.end());
     figure.script += plot_command(terms);

@@ -32,14 +32,16 @@ Figure interpretation_figure(const Results& results) {
     const Range y = display_range(direction.spectrum);
     for (int64_t position = 0; position < direction.length; ++position) {
         std::vector<double> line{static_cast<double>(position + 1)};
-        for (int64_t s = 0; s < steps; ++s) line.push_back(y.clamped(direction.spectrum[static_cast<std::size_t>(s * direction.length + position)]));
+        for (int64_t s = 0; s < steps; ++s)
+            line.push_back(y.clamped(direction.spectrum[static_cast<std::size_t>(s * direction.length + position)]));
         curves += data_line(line);
     }
     figure.data = {{figure.stem + "-shares.dat", bars}, {figure.stem + "-spectra.dat", curves}};
     std::vector<std::string> terms{"0 with lines lw 1 lc rgb '" + std::string(ink) + "' notitle"};
     std::vector<KeyEntry> key;
     for (int64_t s = 0; s < steps; ++s) {
-        const std::string style = "lines lw 2.2 dt " + std::to_string(s + 1) + " lc rgb '" + step_colours[static_cast<std::size_t>(s) % 5] + "'";
+        const std::string style =
+            "lines lw 2.2 dt " + std::to_string(s + 1) + " lc rgb '" + step_colours[static_cast<std::size_t>(s) % 5] + "'";
         terms.push_back("'" + figure.data[1].name + "' using 1:" + std::to_string(s + 2) + " with " + style + " notitle");
         key.push_back({style, "predicted loss " + rounded(direction.prediction[static_cast<std::size_t>(s)], 3)});
     }
@@ -49,14 +51,19 @@ Figure interpretation_figure(const Results& results) {
                     set_range("x", {0.2, static_cast<double>(shares.size()) + 0.8, 0}) + set_range("y", high) +
                     plot_command({"'" + figure.data[0].name + "' using 1:2:(0.8) with boxes fs solid 0.9 noborder lc rgb '" + blue + "'"}) +
                     axis_labels("index of the exponent, largest first", "decoded exponent (per step)") +
-                    set_range("x", {1.0, std::max(2.0, static_cast<double>(direction.length)), 0}) + set_range("y", y) + plot_command(terms) + key_panel(key) +
-                    "unset multiplot\n";
-    figure.caption = "Left: how much each latent dimension adds to the variance of the predicted loss. Right: the decoder along the predictor's direction, from the mean "
-                     "training network: the change of spectrum that would lower the predicted loss, solid and blue for the lowest. Whether the decoded spectra are "
-                     "predicted as they should be is in the table \"Spectra decoded along the predictor's direction\"." +
-                     outside_note(y.outside);
-    figure.alternative = "Left: bars of the shares of latent dimensions. Right: decoded spectra, a curve for each predicted loss; the numbers are in the tables under "
-                         "Interpretation.";
+                    set_range("x", {1.0, std::max(2.0, static_cast<double>(direction.length)), 0}) + set_range("y", y) +
+                    plot_command(terms) + key_panel(key) + "unset multiplot\n";
+    figure.caption =
+        "Left: how much each latent dimension adds to the variance of the predicted loss. Right: the decoder along the predictor's "
+        "direction, from the mean "
+        "training network: the change of spectrum that would lower the predicted loss, solid and blue for the lowest. Whether the decoded "
+        "spectra are "
+        "predicted as they should be is in the table \"Spectra decoded along the predictor's direction\"." +
+        outside_note(y.outside);
+    figure.alternative =
+        "Left: bars of the shares of latent dimensions. Right: decoded spectra, a curve for each predicted loss; the numbers are in the "
+        "tables under "
+        "Interpretation.";
     return figure;
 }
 

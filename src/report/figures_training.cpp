@@ -62,7 +62,8 @@ std::vector<Quantity> quantities(const Results& results) {
 }
 
 /// One histogram by accuracy with its boundary; returns the terms of its plot command.
-std::vector<std::string> quantity_panel(const Results& results, const Quantity& quantity, int64_t e, const Range& x, Figure& figure, double& highest) {
+std::vector<std::string> quantity_panel(const Results& results, const Quantity& quantity, int64_t e, const Range& x, Figure& figure,
+                                        double& highest) {
     std::vector<Bins> counts(2);
     for (int64_t v = 0; v < results.variants(); ++v) {
         const double value = quantity.value[static_cast<std::size_t>(v * results.epochs() + e)];
@@ -72,7 +73,8 @@ std::vector<std::string> quantity_panel(const Results& results, const Quantity& 
     highest = std::max(1.0, 1.06 * stack(x, counts, {1.0, 0.0}, data));
     const std::string file = figure.stem + "-" + quantity.classifier + "-" + std::to_string(e) + ".dat";
     figure.data.push_back({file, data});
-    std::vector<std::string> terms{boxes(file, "0", "", accuracy_fill(0) + " notitle"), boxes(file, "1", "", accuracy_fill(1) + " notitle")};
+    std::vector<std::string> terms{boxes(file, "0", "", accuracy_fill(0) + " notitle"),
+                                   boxes(file, "1", "", accuracy_fill(1) + " notitle")};
     const int64_t c = results.find_classifier(quantity.classifier);
     const double boundary = c < 0 ? std::nan("") : results.boundary[results.at(c, 0, e)];
     if (boundary >= x.low && boundary <= x.high) {
@@ -100,9 +102,9 @@ Figure training_planes_figure(const Results& results) {
     figure.title = "The AeLLE plane through training";
     const auto rows = static_cast<int64_t>((epochs.size() + 1) / 2);
     const int height = static_cast<int>(100 + 290 * rows);
-    figure.script = preamble(760, height) + set_range("x", x) + set_range("y", y) + "set multiplot layout " +
-                    std::to_string(rows) + ",2 margins 0.09,0.98," + rounded(62.0 / height, 4) + "," + rounded(1.0 - 92.0 / height, 4) + " spacing 0.08," + rounded(55.0 / height, 4) +
-                    "\nunset key\n";
+    figure.script = preamble(760, height) + set_range("x", x) + set_range("y", y) + "set multiplot layout " + std::to_string(rows) +
+                    ",2 margins 0.09,0.98," + rounded(62.0 / height, 4) + "," + rounded(1.0 - 92.0 / height, 4) + " spacing 0.08," +
+                    rounded(55.0 / height, 4) + "\nunset key\n";
     for (std::size_t panel = 0; panel < epochs.size(); ++panel) {
         const int64_t e = epochs[panel];
         const std::string file = figure.stem + "-" + std::to_string(e) + ".dat";
@@ -118,15 +120,18 @@ Figure training_planes_figure(const Results& results) {
             figure.data.push_back({line, "# boundary low, high\n" + data_line({boundary, y.low}) + data_line({boundary, y.high})});
             terms.push_back("'" + line + "' using 1:2 with lines lw 2 dt (8,5) lc rgb '" + ink + "' notitle");
         }
-        figure.script += axis_labels(panel + 2 >= epochs.size() ? pc1_axis : "", panel % 2 == 0 ? pc2_axis : "") + label(epoch_title(results, e)) +
-                         plot_command(terms);
+        figure.script += axis_labels(panel + 2 >= epochs.size() ? pc1_axis : "", panel % 2 == 0 ? pc2_axis : "") +
+                         label(epoch_title(results, e)) + plot_command(terms);
     }
     std::vector<KeyEntry> key = accuracy_key();
     key.push_back({"lines lw 2 dt (8,5) lc rgb '" + std::string(ink) + "'", "boundary"});
     figure.script += key_panel(key) + "unset multiplot\n";
-    figure.caption = "The same networks at several ages in one plane: high and low accuracy are those of the END of training. Filled marks are test networks." +
-                     pc1_side(results, epochs.back()) + outside_note(x.outside + y.outside);
-    figure.alternative = "Scatter plots of the AeLLE plane, one for each of " + counted(static_cast<int64_t>(epochs.size()), "epoch", "epochs") +
+    figure.caption =
+        "The same networks at several ages in one plane: high and low accuracy are those of the END of training. Filled marks are test "
+        "networks." +
+        pc1_side(results, epochs.back()) + outside_note(x.outside + y.outside);
+    figure.alternative = "Scatter plots of the AeLLE plane, one for each of " +
+                         counted(static_cast<int64_t>(epochs.size()), "epoch", "epochs") +
                          ", marks by final accuracy, with a vertical boundary line; the scores of that boundary are in Table 1.";
     return figure;
 }
@@ -139,8 +144,8 @@ Figure statistics_figure(const Results& results) {
     figure.title = "Statistics of the spectra through training";
     const int height = static_cast<int>(70 + 170 * rows.size());
     figure.script = preamble(820, height) + "set multiplot layout " + std::to_string(rows.size()) + "," + std::to_string(epochs.size()) +
-                    " margins 0.1,0.98," + rounded(42.0 / height, 4) + "," + rounded(1.0 - 42.0 / height, 4) + " spacing 0.045," + rounded(52.0 / height, 4) +
-                    "\nset tics font ',11'\nset ylabel offset 1.5,0\nunset key\n";
+                    " margins 0.1,0.98," + rounded(42.0 / height, 4) + "," + rounded(1.0 - 42.0 / height, 4) + " spacing 0.045," +
+                    rounded(52.0 / height, 4) + "\nset tics font ',11'\nset ylabel offset 1.5,0\nunset key\n";
     int64_t outside = 0;
     for (const Quantity& quantity : rows) {
         std::vector<double> shown;
@@ -156,16 +161,20 @@ Figure statistics_figure(const Results& results) {
             const double decade = std::pow(10.0, std::floor(std::log10(step)));
             const double tic = decade * (step / decade >= 5.0 ? 5.0 : step / decade >= 2.0 ? 2.0 : 1.0);
             figure.script += set_range("x", x) + set_range("y", {0.0, highest, 0}) + "set xtics " + rounded(tic, 3) + "\n" +
-                             axis_labels("", e == epochs.front() ? quantity.name : "") +
-                             label(epoch_title(results, e)) + plot_command(terms);
+                             axis_labels("", e == epochs.front() ? quantity.name : "") + label(epoch_title(results, e)) +
+                             plot_command(terms);
         }
     }
     figure.script += "unset multiplot\n";
-    figure.caption = "Networks by the mean and the largest exponent, the first component of the spectrum and that of AeLLE; blue: high accuracy at the end of "
-                     "training, hatched vermillion: low; dashed: the boundary that training and validation networks chose." +
-                     outside_note(outside);
-    figure.alternative = "Stacked histograms, a row for each statistic and a column for each epoch, by final accuracy, with the classifier's boundary; its scores "
-                         "are in Table 2.";
+    figure.caption =
+        "Networks by the mean and the largest exponent, the first component of the spectrum and that of AeLLE; blue: high accuracy at the "
+        "end of "
+        "training, hatched vermillion: low; dashed: the boundary that training and validation networks chose." +
+        outside_note(outside);
+    figure.alternative =
+        "Stacked histograms, a row for each statistic and a column for each epoch, by final accuracy, with the classifier's boundary; its "
+        "scores "
+        "are in Table 2.";
     return figure;
 }
 
@@ -191,26 +200,34 @@ Figure median_variants_figure(const Results& results) {
     const bool logarithmic = !losses.empty() && *std::min_element(losses.begin(), losses.end()) > 0.0;
     figure.data = {{figure.stem + "-curves.dat", curves}, {figure.stem + "-all.dat", all}};
     std::vector<KeyEntry> key;
-    std::vector<std::string> curve_terms, place_terms{"'" + figure.data[1].name + "' using 1:2 with points pt 7 ps 0.25 lc rgb '#c4c4c4' notitle"};
+    std::vector<std::string> curve_terms,
+        place_terms{"'" + figure.data[1].name + "' using 1:2 with points pt 7 ps 0.25 lc rgb '#c4c4c4' notitle"};
     for (std::size_t i = 0; i < cells.size(); ++i) {
         const std::string style = " pt " + group_marker(i) + " ps 0.9 lw 1.8 lc rgb '" + group_colour(i) + "' ";
         curve_terms.push_back("'" + figure.data[0].name + "' using 1:" + std::to_string(i + 2) + " with linespoints" + style + "notitle");
         key.push_back({"linespoints" + style, cells[i].name});
-        const double pc1 = results.component(cells[i].median(), last, 0), pc2 = results.latent > 1 ? results.component(cells[i].median(), last, 1) : 0.0;
+        const double pc1 = results.component(cells[i].median(), last, 0),
+                     pc2 = results.latent > 1 ? results.component(cells[i].median(), last, 1) : 0.0;
         if (!std::isfinite(pc1) || !std::isfinite(pc2)) continue;
         const std::string file = figure.stem + "-" + std::to_string(i) + ".dat";
         figure.data.push_back({file, "# pc1 pc2\n" + data_line({x.clamped(pc1), y.clamped(pc2)})});
         place_terms.push_back("'" + file + "' using 1:2 with points" + style + "notitle");
     }
-    figure.script = preamble(800, 450) + "set multiplot layout 1,2 margins 0.1,0.98,0.15,0.84 spacing 0.12\nunset key\n" + axis_labels("epoch", results.loss_name) +
-                    (logarithmic ? "set logscale y\nset format y '%g'\n" + logarithmic_tics() + "set autoscale yfix\nset offsets 0,0,graph 0.05,graph 0.05\n" : "") +
+    figure.script = preamble(800, 450) + "set multiplot layout 1,2 margins 0.1,0.98,0.15,0.84 spacing 0.12\nunset key\n" +
+                    axis_labels("epoch", results.loss_name) +
+                    (logarithmic ? "set logscale y\nset format y '%g'\n" + logarithmic_tics() +
+                                       "set autoscale yfix\nset offsets 0,0,graph 0.05,graph 0.05\n"
+                                 : "") +
                     set_range("x", {0.5, static_cast<double>(results.training_epochs) + 0.5, 0}) + plot_command(curve_terms) +
-                    "unset logscale y\nunset offsets\nset ytics auto\nset format y '% h'\n" + axis_labels(pc1_axis, pc2_axis) + set_range("x", x) + set_range("y", y) +
-                    plot_command(place_terms) + key_panel(key) + "unset multiplot\n";
-    figure.caption = "Learning curves and places in the plane at the end of training; grey: all networks. Losses and exponents near zero are in the table "
-                     "\"The network of median loss\"." +
-                     outside_note(x.outside + y.outside);
-    figure.alternative = "Left: learning curves, one for each architecture. Right: the place of the same networks in the AeLLE plane among all others.";
+                    "unset logscale y\nunset offsets\nset ytics auto\nset format y '% h'\n" + axis_labels(pc1_axis, pc2_axis) +
+                    set_range("x", x) + set_range("y", y) + plot_command(place_terms) + key_panel(key) + "unset multiplot\n";
+    figure.caption =
+        "Learning curves and places in the plane at the end of training; grey: all networks. Losses and exponents near zero are in the "
+        "table "
+        "\"The network of median loss\"." +
+        outside_note(x.outside + y.outside);
+    figure.alternative =
+        "Left: learning curves, one for each architecture. Right: the place of the same networks in the AeLLE plane among all others.";
     return figure;
 }
 

@@ -138,11 +138,12 @@ std::string figure_element(const DrawnFigure& drawn, std::size_t number) {
     return text + element("figcaption", drawn.figure.caption) + "\n</figure>\n";
 }
 
-constexpr std::array<std::pair<const char*, const char*>, 28> explanations{{
+constexpr std::array<std::pair<const char*, const char*>, 29> explanations{{
     {"all-good", "calls every network good: what any classifier has to beat"},
     {"le-mean", "one threshold on the mean Lyapunov exponent"},
     {"le-max", "one threshold on the largest exponent"},
     {"le-std", "one threshold on the standard deviation of the exponents"},
+    {"le-kaplan-yorke", "one threshold on the Kaplan-Yorke dimension, the number of exponents whose sum is not negative, with a fraction"},
     {"le-pc1", "one threshold on the first principal component of the spectra"},
     {"aelle-pc1", "one threshold on the first principal component of the autoencoder's latent vectors"},
     {"aelle-pc1-median", "the same axis, cut at its median"},

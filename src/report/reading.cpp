@@ -20,9 +20,7 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 /// The scores of one study by name.
 class Reader {
 public:
-    Reader(const Results& results, const Scores& scores) : results_(results), scores_(scores) {
-        aelle_ = by_rule(results, "aelle-pc1");
-    }
+    Reader(const Results& results, const Scores& scores) : results_(results), scores_(scores) { aelle_ = by_rule(results, "aelle-pc1"); }
 
     const Results& results() const { return results_; }
     const std::string& aelle() const { return aelle_; }
@@ -104,19 +102,21 @@ void compare_through_training(const Reader& reader, const std::vector<std::strin
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
         const Outcome& outcome = outcomes[i];
         if (outcome.epochs.empty()) continue;
-        parts.push_back(std::string(verdicts[i]) + " " + epochs_text(reader.results(), outcome.epochs) + " (F1 " + range_text(outcome.mine) + " against " +
-                        range_text(outcome.theirs) + ")");
+        parts.push_back(std::string(verdicts[i]) + " " + epochs_text(reader.results(), outcome.epochs) + " (F1 " +
+                        range_text(outcome.mine) + " against " + range_text(outcome.theirs) + ")");
     }
     if (!parts.empty()) sentences.push_back("One threshold on AeLLE's PC1 against " + described + ": " + join(parts, "; ") + ".");
 }
 
 Paragraph where_it_helps(const Reader& reader) {
     Paragraph paragraph{"Where AeLLE helps", {}};
-    compare_through_training(reader, {"le-mean", "le-max", "le-std", "le-kaplan-yorke", "le-pc1"}, [](int64_t) { return true; },
-                             "one threshold on a single number of the spectrum, the best of mean, largest, spread, Kaplan-Yorke dimension and first component",
-                             paragraph.sentences);
-    compare_through_training(reader, {"epoch-loss"}, [&](int64_t e) { return !reader.results().loss_is_label(e); },
-                             "the loss at the same age, its threshold fitted to that epoch", paragraph.sentences);
+    compare_through_training(
+        reader, {"le-mean", "le-max", "le-std", "le-kaplan-yorke", "le-pc1"}, [](int64_t) { return true; },
+        "one threshold on a single number of the spectrum, the best of mean, largest, spread, Kaplan-Yorke dimension and first component",
+        paragraph.sentences);
+    compare_through_training(
+        reader, {"epoch-loss"}, [&](int64_t e) { return !reader.results().loss_is_label(e); },
+        "the loss at the same age, its threshold fitted to that epoch", paragraph.sentences);
     return paragraph;
 }
 
@@ -164,9 +164,11 @@ void say_controls(const Reader& reader, std::vector<std::string>& sentences) {
         const Results control = by_own_architecture(results);
         const double score = mean_of(f1_of_repeats(control, c, last)), base = mean_of(f1_of_repeats(control, all, last));
         const double gain = mine->f1.mean - everything->f1.mean, kept = score - base;
-        std::string sentence = "Where good means better than the median of the own architecture, it scores " + fixed(score) + " (everything good: " + fixed(base) + ")";
+        std::string sentence = "Where good means better than the median of the own architecture, it scores " + fixed(score) +
+                               " (everything good: " + fixed(base) + ")";
         if (gain > 0.0) {
-            sentence += kept < 0.5 * gain ? ": most of what it tells is which architectures are good." : ": most of what it tells is not the architecture.";
+            sentence += kept < 0.5 * gain ? ": most of what it tells is which architectures are good."
+                                          : ": most of what it tells is not the architecture.";
         } else {
             sentence += ".";
         }
@@ -175,8 +177,8 @@ void say_controls(const Reader& reader, std::vector<std::string>& sentences) {
     if (!results.held_out.empty()) {
         const Results left_out = on_left_out(results);
         const double score = mean_of(f1_of_repeats(left_out, c, last)), base = mean_of(f1_of_repeats(left_out, all, last));
-        sentences.push_back("On an architecture that it was not fitted on it scores " + fixed(score) + " on average (everything good: " + fixed(base) + ")" +
-                            (score > base ? "." : ": it says nothing of architectures it has not seen."));
+        sentences.push_back("On an architecture that it was not fitted on it scores " + fixed(score) + " on average (everything good: " +
+                            fixed(base) + ")" + (score > base ? "." : ": it says nothing of architectures it has not seen."));
     }
 }
 
@@ -187,11 +189,14 @@ Paragraph what_limits(const Reader& reader) {
     const Summary* mine = reader.find(reader.aelle(), last);
     if (!mine || results.repeats == 0) return paragraph;
     say_controls(reader, paragraph.sentences);
-    std::string sentence = "A test set holds " + fixed(static_cast<double>(mine->n) / static_cast<double>(results.repeats), 0) + " networks";
-    if (!std::isnan(mine->f1.deviation)) sentence += "; another split moves its F1 by " + fixed(mine->f1.deviation) + " (standard deviation)";
+    std::string sentence =
+        "A test set holds " + fixed(static_cast<double>(mine->n) / static_cast<double>(results.repeats), 0) + " networks";
+    if (!std::isnan(mine->f1.deviation))
+        sentence += "; another split moves its F1 by " + fixed(mine->f1.deviation) + " (standard deviation)";
     paragraph.sentences.push_back(sentence + ".");
     if (results.split_by == "spectra") {
-        paragraph.sentences.push_back("The split is by spectrum and leaks: other spectra of test networks were seen in training, so these scores are too good.");
+        paragraph.sentences.push_back(
+            "The split is by spectrum and leaks: other spectra of test networks were seen in training, so these scores are too good.");
     }
     return paragraph;
 }
@@ -211,16 +216,20 @@ Paragraph what_it_goes_by(const Reader& reader) {
     }
     const auto statistics = [&](std::size_t s) {
         const auto first = direction.spectrum.begin() + static_cast<std::ptrdiff_t>(s) * direction.length;
-        return std::pair{std::accumulate(first, first + direction.length, 0.0) / static_cast<double>(direction.length), *std::max_element(first, first + direction.length)};
+        return std::pair{std::accumulate(first, first + direction.length, 0.0) / static_cast<double>(direction.length),
+                         *std::max_element(first, first + direction.length)};
     };
     const auto [low_mean, low_max] = statistics(0);
     const auto [high_mean, high_max] = statistics(direction.shift.size() - 1);
     std::string sentence = "Along the predictor's direction, from a predicted loss of " + rounded(direction.prediction.back(), 3) + " to " +
-                           rounded(direction.prediction.front(), 3) + ", the decoded mean exponent goes from " + rounded(high_mean, 3) + " to " + rounded(low_mean, 3) +
-                           " and the largest from " + rounded(high_max, 3) + " to " + rounded(low_max, 3);
-    const double asked = direction.prediction.back() - direction.prediction.front(), got = direction.encoded.back() - direction.encoded.front();
-    sentence += got > 0.25 * asked ? "; encoded again, those spectra are predicted " + rounded(direction.encoded.back(), 3) + " and " + rounded(direction.encoded.front(), 3) + "."
-                                   : "; but encoded again, those spectra are not predicted so, and the direction is not one that spectra take.";
+                           rounded(direction.prediction.front(), 3) + ", the decoded mean exponent goes from " + rounded(high_mean, 3) +
+                           " to " + rounded(low_mean, 3) + " and the largest from " + rounded(high_max, 3) + " to " + rounded(low_max, 3);
+    const double asked = direction.prediction.back() - direction.prediction.front(),
+                 got = direction.encoded.back() - direction.encoded.front();
+    sentence += got > 0.25 * asked
+                    ? "; encoded again, those spectra are predicted " + rounded(direction.encoded.back(), 3) + " and " +
+                          rounded(direction.encoded.front(), 3) + "."
+                    : "; but encoded again, those spectra are not predicted so, and the direction is not one that spectra take.";
     paragraph.sentences.push_back(sentence);
     return paragraph;
 }
@@ -266,7 +275,8 @@ std::vector<std::string> findings(const Results& results, const Scores& scores, 
     const std::vector<Summary> order = ranked(scores, epoch);
     std::vector<std::string> sentences;
     const auto by_label = [&](const std::string& name) { return name.starts_with("epoch-loss") && results.loss_is_label(epoch); };
-    const auto first_other = std::find_if(order.begin(), order.end(), [&](const Summary& summary) { return !by_label(name_of(results, summary)); });
+    const auto first_other =
+        std::find_if(order.begin(), order.end(), [&](const Summary& summary) { return !by_label(name_of(results, summary)); });
     if (first_other == order.end() || results.repeats == 0) return sentences;
     const Summary& best = *first_other;
     std::vector<std::string> near, at_baseline;
@@ -280,8 +290,8 @@ std::vector<std::string> findings(const Results& results, const Scores& scores, 
         auto& slot = uses_autoencoder(name) ? with : without;
         if (!slot) slot = summary;
     }
-    std::string first = "Best mean F1 after epoch " + std::to_string(results.epoch[static_cast<std::size_t>(epoch)]) + ": " + name_of(results, best) + ", " +
-                        mean_and_deviation(best.f1) + ". ";
+    std::string first = "Best mean F1 after epoch " + std::to_string(results.epoch[static_cast<std::size_t>(epoch)]) + ": " +
+                        name_of(results, best) + ", " + mean_and_deviation(best.f1) + ". ";
     if (!std::isnan(best.f1.deviation)) {
         first += near.empty() ? "No other lies within its standard deviation." : "Within its standard deviation: " + join(near, ", ") + ".";
     }

@@ -70,7 +70,7 @@ std::string summary_csv(const Results& results, const Scores& scores) {
 
 std::string variants_csv(const Results& results) {
     std::string text =
-        "variant,cell,hidden,init,seed,status,label,loss,epoch,exponent_mean,exponent_max,exponent_std,pc1,pc2,predicted_loss\n";
+        "variant,cell,hidden,init,seed,status,label,loss,epoch,exponent_mean,exponent_max,exponent_std,kaplan_yorke,pc1,pc2,predicted_loss\n";
     const int64_t last = results.epochs() - 1;
     for (int64_t v = 0; v < results.variants(); ++v) {
         const auto i = static_cast<std::size_t>(v);
@@ -79,7 +79,7 @@ std::string variants_csv(const Results& results) {
                           csv_real(results.init[i]), std::to_string(results.variant_seed[i]), csv_text(results.status[i]),
                           std::to_string(results.label[i]), csv_real(results.loss[i]), epoch_text(results, last),
                           csv_real(value_at(results.statistic_mean, at_last)), csv_real(value_at(results.statistic_max, at_last)),
-                          csv_real(value_at(results.statistic_std, at_last)), csv_real(results.component(v, last, 0)),
+                          csv_real(value_at(results.statistic_std, at_last)), csv_real(value_at(results.kaplan_yorke, at_last)), csv_real(results.component(v, last, 0)),
                           csv_real(results.component(v, last, 1)), csv_real(value_at(results.predicted_loss, at_last))});
     }
     return text;
@@ -96,7 +96,7 @@ std::string text_table(const Results& results, const Scores& scores) {
     }
     std::string text = aligned(rows);
     if (results.epochs() > 1) text += "\n" + epochs_table(results, scores, order);
-    text += "\nall-good: everything is called good. init: by " + results.init_name + " alone. le-: by mean, max, std or first principal component of the exponents."
+    text += "\nall-good: everything is called good. init: by " + results.init_name + " alone. le-: by mean, max, std, Kaplan-Yorke dimension or first principal component of the exponents."
             "\naelle-: by the autoencoder's plane or predicted loss. ridge-, 5-nn-: regression and nearest neighbours. -median: cut at the median."
             "\naelle-orthants-d, aelle-ellipse: regions of the plane. epoch-loss: by the loss measured at that epoch. architecture, logistic: without any spectrum.\n";
     text += "\n" + scoring_note(results, last) +

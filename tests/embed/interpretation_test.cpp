@@ -23,7 +23,8 @@ struct Fixture {
         net.initialise(random);
         for (int64_t j = 0; j < latent.cols(); ++j) {
             const double common = random.normal();
-            for (int64_t i = 0; i < 3; ++i) latent(i, j) = 0.3 * static_cast<double>(i) + common * static_cast<double>(2 - i) + random.normal();
+            for (int64_t i = 0; i < 3; ++i)
+                latent(i, j) = 0.3 * static_cast<double>(i) + common * static_cast<double>(2 - i) + random.normal();
         }
     }
     double weight(int64_t i) const { return net.parameters()[static_cast<std::size_t>(net.predictor().weight + i)]; }
@@ -39,7 +40,8 @@ std::vector<double> decoded(const Autoencoder<float>& net, std::vector<double> v
         for (int64_t i = 0; i < layer.outputs; ++i) {
             double sum = net.parameters()[static_cast<std::size_t>(layer.bias + i)];
             for (int64_t j = 0; j < layer.inputs; ++j) {
-                sum += net.parameters()[static_cast<std::size_t>(layer.weight + i + j * layer.outputs)] * value[static_cast<std::size_t>(j)];
+                sum +=
+                    net.parameters()[static_cast<std::size_t>(layer.weight + i + j * layer.outputs)] * value[static_cast<std::size_t>(j)];
             }
             next.push_back(layer.tanh ? std::tanh(sum) : sum);
         }
@@ -105,7 +107,8 @@ TEST(Interpretation, WithoutAPredictorThereIsNoDirection) {
 TEST(SpectrumScalerTest, InvertUndoesApply) {
     for (const SpectrumTransform transform : {SpectrumTransform::signed_log, SpectrumTransform::raw}) {
         const SpectrumScaler scaler{transform, 0.05, -2.0, 1.7};
-        for (const double x : {-500.0, -3.0, -1e-4, 0.0, 1e-4, 2.0}) EXPECT_NEAR(scaler.invert(scaler.apply(x)), x, 1e-13 * (1 + std::fabs(x)));
+        for (const double x : {-500.0, -3.0, -1e-4, 0.0, 1e-4, 2.0})
+            EXPECT_NEAR(scaler.invert(scaler.apply(x)), x, 1e-13 * (1 + std::fabs(x)));
     }
 }
 

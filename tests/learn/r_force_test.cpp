@@ -17,7 +17,8 @@ std::vector<double> product(const std::vector<double>& a, const std::vector<doub
     std::vector<double> c(a.size(), 0.0);
     for (int64_t i = 0; i < n; ++i) {
         for (int64_t k = 0; k < n; ++k) {
-            for (int64_t j = 0; j < n; ++j) c[static_cast<std::size_t>(i * n + j)] += a[static_cast<std::size_t>(i * n + k)] * b[static_cast<std::size_t>(k * n + j)];
+            for (int64_t j = 0; j < n; ++j)
+                c[static_cast<std::size_t>(i * n + j)] += a[static_cast<std::size_t>(i * n + k)] * b[static_cast<std::size_t>(k * n + j)];
         }
     }
     return c;
@@ -71,7 +72,8 @@ TEST(RForce, PairsAreSharedAmongTheCirclesAsTheRuleSays) {
 
 TEST(RForce, CirclesThatPassThroughTheSingularRadiusKeepTheCounts) {
     for (const double gain : {1.15 / 0.9, 1.15 / 0.7, 1.15 / 0.72, 1.3, 1.6, 3.0}) {
-        for (const int64_t hidden : {2, 3, 10, 200}) EXPECT_EQ(r_force_eigenvalues(hidden, gain).size(), static_cast<std::size_t>(hidden / 2)) << gain;
+        for (const int64_t hidden : {2, 3, 10, 200})
+            EXPECT_EQ(r_force_eigenvalues(hidden, gain).size(), static_cast<std::size_t>(hidden / 2)) << gain;
     }
 }
 

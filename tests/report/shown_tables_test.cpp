@@ -115,10 +115,13 @@ TEST(Interpretation, CorrelationOfTheLossWithItselfIsOne) {
     ASSERT_EQ(direction.rows.size(), 6u);
     EXPECT_EQ(direction.rows[5][3], "-0.5");  // mean of .4, 0, -.8, -1.6
     EXPECT_EQ(direction.rows[5][4], "0.4");
-    for (const char* name : {"table2", "control_architecture", "control_left_out", "median_variants", "statements"}) EXPECT_FALSE(find(sections, name).empty()) << name;
+    for (const char* name : {"table2", "control_architecture", "control_left_out", "median_variants", "statements"})
+        EXPECT_FALSE(find(sections, name).empty()) << name;
 }
 
-bool ends_with(const std::string& text, const std::string& end) { return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0; }
+bool ends_with(const std::string& text, const std::string& end) {
+    return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
 
 TEST(PaperTables, HaveThePapersValuesAtItsSharesOfTrainingAndTaskOnly) {
     Recipe recipe = full_recipe();
@@ -172,10 +175,12 @@ Results judged_study(const std::vector<std::pair<std::string, int>>& calls) {
 std::string reading_of(const Results& results) { return text_of(reading(results, score_classifiers(results))); }
 
 TEST(Reading, SaysWhatTheScoresSay) {
-    const std::string ahead = reading_of(judged_study({{"all-good", 0}, {"le-max", 2}, {"aelle-pc1", 5}, {"logistic", 3}, {"5-nn-spectrum", 1}}));
+    const std::string ahead =
+        reading_of(judged_study({{"all-good", 0}, {"le-max", 2}, {"aelle-pc1", 5}, {"logistic", 3}, {"5-nn-spectrum", 1}}));
     EXPECT_NE(ahead.find("first component: better before training and after epoch 3 (F1 1.00 against 0.57)."), std::string::npos) << ahead;
     EXPECT_NE(ahead.find("None of the baselines that is known before anything is trained does as well."), std::string::npos) << ahead;
-    const std::string behind = reading_of(judged_study({{"all-good", 0}, {"le-max", 5}, {"aelle-pc1", 2}, {"logistic", 3}, {"5-nn-spectrum", 1}}));
+    const std::string behind =
+        reading_of(judged_study({{"all-good", 0}, {"le-max", 5}, {"aelle-pc1", 2}, {"logistic", 3}, {"5-nn-spectrum", 1}}));
     EXPECT_NE(behind.find("first component: worse before training and after epoch 3 (F1 0.57 against 1.00)."), std::string::npos) << behind;
     EXPECT_NE(behind.find("logistic (F1 0.75, before training and after epoch 3)"), std::string::npos) << behind;
     EXPECT_EQ(behind.find("5-nn-spectrum (F1"), std::string::npos) << behind;

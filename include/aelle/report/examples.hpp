@@ -20,9 +20,9 @@ struct Examples {
 
     // smnist: I images of `rows` x `columns` pixels, C classes
     int64_t images = 0, rows = 0, columns = 0, classes = 0;
-    std::vector<double> pixels;          ///< (I, rows, columns), 0 to 1
-    std::vector<int64_t> digit;          ///< (I)
-    std::vector<double> probability;     ///< (n, I, C)
+    std::vector<double> pixels;       ///< (I, rows, columns), 0 to 1
+    std::vector<int64_t> digit;       ///< (I)
+    std::vector<double> probability;  ///< (n, I, C)
 
     // charrnn: W windows of T steps, the P likeliest characters at each
     int64_t windows = 0, steps = 0, places = 0;

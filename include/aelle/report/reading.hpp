@@ -21,8 +21,8 @@ std::vector<Paragraph> reading(const Results& results, const Scores& scores);
 
 std::string text_of(const std::vector<Paragraph>& paragraphs);
 
-/// Sentences computed from the scores at one epoch, classifiers by the very loss that labels are made from left aside: which classifier is best, which lie within one standard deviation of it, and how the best
-/// one with AeLLE compares with the best one without, split by split.
+/// Sentences computed from the scores at one epoch, classifiers by the very loss that labels are made from left aside: which classifier is
+/// best, which lie within one standard deviation of it, and how the best one with AeLLE compares with the best one without, split by split.
 std::vector<std::string> findings(const Results& results, const Scores& scores, int64_t epoch);
 
 }  // namespace aelle::report

@@ -52,8 +52,9 @@ struct Summary {
 struct Scores {
     std::vector<ScoreRow> rows;    ///< by classifier, epoch, repeat; `all` after the last repeat
     std::vector<Summary> summary;  ///< by classifier, epoch
-    std::vector<Summary> early;    ///< by classifier, spectra of all epochs up to half of the training together; empty with fewer than two such epochs
-    int64_t undefined = 0;         ///< scores of repeats with denominator zero
+    std::vector<Summary>
+        early;  ///< by classifier, spectra of all epochs up to half of the training together; empty with fewer than two such epochs
+    int64_t undefined = 0;  ///< scores of repeats with denominator zero
 };
 
 Scores score_classifiers(const Results& results);

@@ -8,11 +8,11 @@ namespace aelle::report {
 
 /// The first row is the header, the first column names the rows. With no row but the header there is nothing to show.
 struct ShownTable {
-    std::string name;     ///< stem of its CSV file
+    std::string name;  ///< stem of its CSV file
     std::string title;
     std::vector<std::vector<std::string>> rows;
     std::vector<std::string> notes;
-    std::string csv;      ///< all metrics and intervals in full
+    std::string csv;  ///< all metrics and intervals in full
 
     bool empty() const { return rows.size() < 2; }
 };
