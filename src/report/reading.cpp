@@ -142,7 +142,7 @@ Paragraph where_simple_does(const Reader& reader) {
     if (!reader.find(reader.aelle(), reader.results().epochs() - 1)) return paragraph;
     const auto say = [&](const std::vector<std::string>& classifiers, const std::string& what) {
         const std::vector<std::string> found = no_worse(reader, classifiers);
-        paragraph.sentences.push_back(found.empty() ? "None of the baselines that " + what + " does as well."
+        paragraph.sentences.push_back(found.empty() ? "Nothing that " + what + " does as well."
                                                     : "No worse than AeLLE's PC1, of what " + what + ": " + join(found, "; ") + ".");
     };
     say({"init", "init-distance", "architecture", "logistic", "logistic-by-architecture"}, "is known before anything is trained");
