@@ -14,7 +14,10 @@ namespace {
 constexpr int64_t most_samples = 1'500'000;  ///< of spectra: 4 MB of the page
 constexpr int64_t fewest_points = 16;        ///< of a spectrum
 constexpr double spectrum_scale = 0.01;      ///< codes are even in sign(x) ln(1 + |x| / scale)
-constexpr uint16_t no_exponent = 65535;
+constexpr uint16_t minus_infinity = 0, no_exponent = 65535;
+constexpr double lowest_code = 1.0, highest_code = 65534.0;  ///< of finite exponents
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
 
 double signed_log(double x) { return std::copysign(std::log1p(std::fabs(x) / spectrum_scale), x); }
 
@@ -37,8 +40,16 @@ struct Coded {
     int64_t points = 0;
     double low = 0.0, high = 1.0;  ///< of the signed logarithm
     std::vector<int64_t> dimension;
-    std::vector<uint16_t> codes;  ///< (V, E, points)
+    std::vector<int64_t> infinite;  ///< (V, E) exponents of minus infinity, counted before sampling
+    std::vector<uint16_t> codes;    ///< (V, E, points)
 };
+
+uint16_t code_of(double sample, const Coded& coded) {
+    if (sample == -infinity) return minus_infinity;
+    if (!std::isfinite(sample)) return no_exponent;
+    const double share = (signed_log(sample) - coded.low) / (coded.high - coded.low);
+    return static_cast<uint16_t>(std::lround(lowest_code + (highest_code - lowest_code) * share));
+}
 
 Coded code_spectra(const Results& results) {
     Coded coded;
@@ -50,8 +61,9 @@ Coded code_spectra(const Results& results) {
         for (int64_t e = 0; e < results.epochs(); ++e) {
             std::vector<double> spectrum = results.spectrum(v, e);
             coded.dimension.back() = std::max(coded.dimension.back(), static_cast<int64_t>(spectrum.size()));
+            coded.infinite.push_back(std::count(spectrum.begin(), spectrum.end(), -infinity));
             if (static_cast<int64_t>(spectrum.size()) > coded.points) spectrum = embed::interpolate_linear(spectrum, coded.points);
-            spectrum.resize(static_cast<std::size_t>(coded.points), std::numeric_limits<double>::quiet_NaN());
+            spectrum.resize(static_cast<std::size_t>(coded.points), std::nan(""));
             samples.insert(samples.end(), spectrum.begin(), spectrum.end());
         }
     }
@@ -64,10 +76,7 @@ Coded code_spectra(const Results& results) {
         first = false;
     }
     if (!(coded.high > coded.low)) coded.high = coded.low + 1.0;
-    for (const double sample : samples) {
-        const double share = (signed_log(sample) - coded.low) / (coded.high - coded.low);
-        coded.codes.push_back(std::isnan(sample) ? no_exponent : static_cast<uint16_t>(std::lround(65534.0 * std::clamp(share, 0.0, 1.0))));
-    }
+    for (const double sample : samples) coded.codes.push_back(code_of(sample, coded));
     return coded;
 }
 
@@ -81,6 +90,17 @@ std::string dictionary(const std::vector<std::string>& values, const std::string
         if (found == names.end()) names.push_back(value);
     }
     return "\"" + names_key + "\":" + io::json_strings(names) + ",\"" + key + "\":" + io::json_numbers(places) + ",\n";
+}
+
+/// What the analysis itself counts with: exact, minus infinity and all below the floor raised to it, in its own unit.
+std::string statistics_of(const Results& results) {
+    const auto option = [&](const std::string& name) {
+        const auto found = results.options.find(name);
+        return found == results.options.end() ? std::string() : found->second;
+    };
+    return "\"mean\":" + io::json_numbers(results.statistic_mean, 6) + ",\"max\":" + io::json_numbers(results.statistic_max, 6) +
+           ",\"floor\":" + io::json_string(option("floor")) +
+           ",\"unit\":" + io::json_string(option("log") == "2" ? "bits per step" : "nats per step") + ",\n";
 }
 
 std::string data_of(const Results& results) {
@@ -108,7 +128,8 @@ std::string data_of(const Results& results) {
     json += "\"loss\":" + io::json_numbers(results.loss, 6) + ",\"label\":" + io::json_numbers(results.label) +
             ",\"test\":" + io::json_numbers(test) + ",\n";
     json += "\"pc1\":" + io::json_numbers(pc1, 4) + ",\n\"pc2\":" + io::json_numbers(pc2, 4) +
-            ",\n\"dimension\":" + io::json_numbers(coded.dimension) + ",\n";
+            ",\n\"dimension\":" + io::json_numbers(coded.dimension) + ",\"infinite\":" + io::json_numbers(coded.infinite) + ",\n";
+    json += statistics_of(results);
     json += "\"spectrum\":{\"points\":" + std::to_string(coded.points) + ",\"scale\":" + io::json_number(spectrum_scale, 6) +
             ",\"low\":" + io::json_number(coded.low, 9) + ",\"high\":" + io::json_number(coded.high, 9);
     json += ",\"codes\":\"" + base64(coded.codes) + "\"}}";

@@ -71,6 +71,22 @@ try:
     number.send_keys("123456789", Keys.TAB)
     check(browser.execute_script("return arguments[0].validationMessage", number) == "no such network", "no network of that number")
 
+    # Network 36 has one exponent of minus infinity at every epoch: counted, not drawn, and its numbers are those of the analysis.
+    number.clear()
+    number.send_keys("36", Keys.TAB)
+    data = browser.execute_script("return JSON.parse(document.getElementById('explore-data').textContent)")
+    check("1 of 64 are minus infinity and not drawn." in by_id("explore-drawn").text, "minus infinity is counted")
+    cells = by_id("explore-epochs").find_elements(By.TAG_NAME, "tr")[-1].find_elements(By.TAG_NAME, "td")
+    check([abs(float(cell.text) - exact[37 * epochs - 1]) <= 1e-3 * abs(exact[37 * epochs - 1]) for cell, exact in zip(cells[2:4], [data["max"], data["mean"]])] == [True, True], "exact statistics")
+    check(cells[4].text == "1 of 64", "minus infinity is counted at every epoch")
+    check(("thinned" in by_id("explore-drawn").text) == (data["spectrum"]["points"] < 64), "thinned curves are named")
+    check("nats per step" in by_id("explore-statistics").text, "the unit of the statistics")
+
+    # An emptied field chooses none.
+    number.send_keys(Keys.BACKSPACE, Keys.BACKSPACE, Keys.TAB)
+    check(not by_id("explore-chosen").is_displayed() and words().startswith("No network"), "an emptied field lets go")
+    check(browser.execute_script("return arguments[0].validationMessage", number) == "", "an emptied field is no mistake")
+
     # Pointer: where the script itself puts network 7, hovering names one there and clicking chooses it.
     number.clear()
     number.send_keys("7", Keys.TAB)
@@ -95,7 +111,11 @@ try:
         check(len(by_id("explore-legend").find_elements(By.TAG_NAME, "li")) > 0, "a legend of " + option)
     before = browser.execute_script("return arguments[0].toDataURL()", plane)
     if epochs > 1:
+        number.clear()
+        number.send_keys("7", Keys.TAB)
+        tip = by_id("explore-tip").location
         Select(by_id("explore-epoch")).select_by_index(0)
+        check(by_id("explore-tip").location != tip, "the name goes with the network to its place then")
         check(browser.execute_script("return arguments[0].toDataURL()", plane) != before, "another epoch is another picture")
 
     # A text alternative for every figure, nothing from outside, no error.

@@ -13,18 +13,20 @@ const state = {epoch: E - 1, colour: 'accuracy', hover: -1, chosen: -1};
 // --- numbers ---
 const at = (v, e) => v * E + e;
 const placed = (v, e) => data.pc1[at(v, e)] !== null && data.pc2[at(v, e)] !== null;
-const number = x => x === null || x === undefined ? 'not finite' : Number(x).toPrecision(4).replace(/\.?0+$/, '');
+const number = x => x === null || x === undefined ? 'not finite' : String(Number(Number(x).toPrecision(4)));
 const codes = (() => {
     const text = atob(data.spectrum.codes), values = new Uint16Array(text.length / 2);
     for (let i = 0; i < values.length; ++i) values[i] = text.charCodeAt(2 * i) | text.charCodeAt(2 * i + 1) << 8;
     return values;
 })();
-// The inverse of the signed logarithm that the codes are even steps of. Code 0: minus infinity or below what is drawn; 65535: none.
+// The inverse of the signed logarithm that codes 1 to 65534 are even steps of. Code 0: minus infinity; 65535: none.
 function exponent(code) {
     if (code === 65535) return null;
-    const s = data.spectrum, g = s.low + (s.high - s.low) * code / 65534;
+    if (code === 0) return -Infinity;
+    const s = data.spectrum, g = s.low + (s.high - s.low) * (code - 1) / 65533;
     return Math.sign(g) * s.scale * Math.expm1(Math.abs(g));
 }
+// Samples of a spectrum, all exponents where they are few; -Infinity among them.
 const exponents = (v, e) => Array.from(codes.subarray(at(v, e) * P, at(v, e) * P + P), exponent).filter(x => x !== null);
 
 // --- axes, which are those of all epochs together, so that a network's path can be followed ---
@@ -36,6 +38,8 @@ function fence(values) {
     return [from - margin, to + margin];
 }
 const rangeX = fence(data.pc1.slice()), rangeY = fence(data.pc2.slice());
+const outside = (values, range) => values.filter(x => x !== null && (x < range[0] || x > range[1])).length;
+const atEdge = count => count ? count + (count === 1 ? ' value' : ' values') + ' beyond the axes ' + (count === 1 ? 'is' : 'are') + ' drawn at the edge.' : '';
 const clamp = (x, range) => Math.min(Math.max(x, range[0]), range[1]);
 
 // --- drawing ---
@@ -134,6 +138,7 @@ function drawPlane() {
         view = prepare(plane);
         axes(view, rangeX, rangeY, 'PC1 of the latent vectors', 'PC2 of the latent vectors');
         const boundary = data.boundary[state.epoch], size = V > 3000 ? 2.2 : 4;
+        let beyond = 0;
         if (boundary !== null && boundary > rangeX[0] && boundary < rangeX[1]) {
             view.context.lineWidth = 2;
             line(view.context, [[view.toX(boundary), view.top], [view.toX(boundary), view.bottom]], INK, [8, 5]);
@@ -142,7 +147,9 @@ function drawPlane() {
             if (!placed(v, state.epoch)) continue;
             const i = at(v, state.epoch);
             mark(view.context, view.toX(data.pc1[i]), view.toY(data.pc2[i]), size, colours[state.colour](v), data.label[v], data.test[v]);
+            beyond += outside([data.pc1[i]], rangeX) + outside([data.pc2[i]], rangeY);
         }
+        element('explore-outside').textContent = atEdge(beyond);
         picture.width = plane.width;
         picture.height = plane.height;
         picture.getContext('2d').drawImage(plane, 0, 0);
@@ -176,14 +183,22 @@ function drawPath(v) {
     });
 }
 function drawSpectrum(v) {
-    const all = data.epochs.map((_, e) => exponents(v, e)), values = all.flat(), frame = prepare(spectrum);
+    const all = data.epochs.map((_, e) => exponents(v, e)), values = all.flat().filter(Number.isFinite), frame = prepare(spectrum);
     const range = values.length ? fence(values.concat([0])) : [-1, 1];
     axes(frame, [1, Math.max(2, data.dimension[v])], range, 'index of the exponent, largest first', 'exponent (nats per step)');
     all.forEach((list, e) => {
         const place = i => frame.toX(list.length > 1 ? 1 + i * (data.dimension[v] - 1) / (list.length - 1) : 1);
         frame.context.lineWidth = e === state.epoch ? 3 : 1.5;
-        line(frame.context, list.map((x, i) => [place(i), frame.toY(x)]), gradient(E > 1 ? .9 * e / (E - 1) : 0), e === state.epoch ? [] : [5, 3]);
+        const points = list.map((x, i) => [place(i), x]).filter(([, x]) => Number.isFinite(x)).map(([i, x]) => [i, frame.toY(x)]);
+        line(frame.context, points, gradient(E > 1 ? .9 * e / (E - 1) : 0), e === state.epoch ? [] : [5, 3]);
     });
+    element('explore-drawn').textContent = notDrawn(v) + atEdge(outside(values, range));
+}
+// What the curves do not show.
+function notDrawn(v) {
+    const infinite = data.infinite[at(v, state.epoch)], drawn = Math.min(P, data.dimension[v]);
+    return (infinite ? infinite + ' of ' + data.dimension[v] + ' are minus infinity and not drawn. ' : '') +
+        (drawn < data.dimension[v] ? 'Curves are thinned: ' + drawn + ' points interpolated between ' + data.dimension[v] + ' exponents. ' : '');
 }
 
 // --- words ---
@@ -208,11 +223,10 @@ function choose(v) {
         element('explore-title').textContent = words(v);
         const body = element('explore-epochs');
         body.replaceChildren(...data.epochs.map((epoch, e) => {
-            const list = exponents(v, e), row = document.createElement('tr');
-            const mean = list.length ? list.reduce((a, b) => a + b, 0) / list.length : null;
-            [epoch, data.pc1[at(v, e)], data.pc2[at(v, e)], list.length ? Math.max(...list) : null, mean].forEach((value, i) => {
+            const row = document.createElement('tr'), i = at(v, e);
+            [epoch, data.pc1[i], data.pc2[i], data.max[i], data.mean[i], data.infinite[i] + ' of ' + data.dimension[v]].forEach((value, i) => {
                 const cell = document.createElement(i ? 'td' : 'th');
-                cell.textContent = i ? number(value) : value;
+                cell.textContent = typeof value === 'string' || !i ? value : number(value);
                 row.append(cell);
             });
             return row;
@@ -272,17 +286,24 @@ plane.addEventListener('keydown', event => {
     else return;
     event.preventDefault();
 });
-element('explore-epoch').addEventListener('change', event => { state.epoch = Number(event.target.value); drawPlane(); if (state.chosen >= 0) drawSpectrum(state.chosen); });
+function redraw() {
+    drawPlane();
+    say(state.hover);  // the place of its network has changed
+    if (state.chosen >= 0) drawSpectrum(state.chosen);
+}
+element('explore-epoch').addEventListener('change', event => { state.epoch = Number(event.target.value); redraw(); });
 element('explore-colour').addEventListener('change', event => { state.colour = event.target.value; legend(); drawPlane(); });
 element('explore-network').addEventListener('change', event => {
-    const v = data.variant.indexOf(Number(event.target.value));
-    event.target.setCustomValidity(v < 0 ? 'no such network' : '');
+    const none = event.target.value === '' && !event.target.validity.badInput, v = none ? -1 : data.variant.indexOf(Number(event.target.value || NaN));
+    event.target.setCustomValidity(v < 0 && !none ? 'no such network' : '');
     event.target.reportValidity();
-    if (v >= 0) { point(v); choose(v); }
+    if (v >= 0 || none) { point(v); choose(v); }
 });
-window.addEventListener('resize', () => { drawPlane(); if (state.chosen >= 0) drawSpectrum(state.chosen); });
+window.addEventListener('resize', redraw);
 
 data.epochs.forEach((epoch, e) => element('explore-epoch').add(new Option(epoch === 0 ? 'before training' : 'after epoch ' + epoch, e, e === E - 1, e === E - 1)));
+element('explore-statistics').textContent = 'Largest and mean exponent in ' + data.unit + ', as the analysis takes them' +
+    (data.floor ? ': all below ' + data.floor + ', minus infinity too, raised to it.' : '.');
 element('explore').hidden = false;
 legend();
 drawPlane();
