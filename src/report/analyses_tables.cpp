@@ -6,6 +6,7 @@
 #include <optional>
 #include <system_error>
 
+#include "aelle/base/error.hpp"
 #include "paper_parts.hpp"
 #include "paper_values.hpp"
 #include "text_columns.hpp"
@@ -112,7 +113,7 @@ ShownTable options_table(const std::vector<Column>& columns) {
 
 }  // namespace
 
-std::vector<NamedAnalysis> read_other_analyses(const std::filesystem::path& folder) {
+std::vector<NamedAnalysis> read_other_analyses(const std::filesystem::path& folder, std::vector<std::string>& notes) {
     std::vector<std::filesystem::path> found;
     std::error_code none;
     for (const auto& entry : std::filesystem::directory_iterator(folder / "analyses", none)) {
@@ -121,9 +122,15 @@ std::vector<NamedAnalysis> read_other_analyses(const std::filesystem::path& fold
     std::sort(found.begin(), found.end());
     std::vector<NamedAnalysis> analyses;
     for (const auto& path : found) {
-        Results results = read_results(folder, path);
-        Scores scores = score_classifiers(results);
-        analyses.push_back({path.filename().string(), std::move(results), std::move(scores)});
+        const std::string name = path.filename().string();
+        try {
+            Results results = read_results(folder, path);
+            Scores scores = score_classifiers(results);
+            analyses.push_back({name, std::move(results), std::move(scores)});
+        } catch (const Error& error) {
+            notes.push_back("Analysis left out: " + name + ": " + error.what() + ". `aelle analyze " + folder.string() + " --as " + name +
+                            "` makes it anew.");
+        }
     }
     return analyses;
 }

@@ -197,6 +197,7 @@ Figure median_variants_figure(const Results& results) {
         }
         curves += data_line(line);
     }
+    const bool force = results.task == "signal";  // FORCE learning: what is known at every epoch is the error of training
     const bool logarithmic = !losses.empty() && *std::min_element(losses.begin(), losses.end()) > 0.0;
     figure.data = {{figure.stem + "-curves.dat", curves}, {figure.stem + "-all.dat", all}};
     std::vector<KeyEntry> key;
@@ -214,18 +215,17 @@ Figure median_variants_figure(const Results& results) {
         place_terms.push_back("'" + file + "' using 1:2 with points" + style + "notitle");
     }
     figure.script = preamble(800, 450) + "set multiplot layout 1,2 margins 0.1,0.98,0.15,0.84 spacing 0.12\nunset key\n" +
-                    axis_labels("epoch", results.loss_name) +
+                    axis_labels("epoch", force ? "training error" : results.loss_name) +
                     (logarithmic ? "set logscale y\nset format y '%g'\n" + logarithmic_tics() +
                                        "set autoscale yfix\nset offsets 0,0,graph 0.05,graph 0.05\n"
                                  : "") +
                     set_range("x", {0.5, static_cast<double>(results.training_epochs) + 0.5, 0}) + plot_command(curve_terms) +
                     "unset logscale y\nunset offsets\nset ytics auto\nset format y '% h'\n" + axis_labels(pc1_axis, pc2_axis) +
                     set_range("x", x) + set_range("y", y) + plot_command(place_terms) + key_panel(key) + "unset multiplot\n";
-    figure.caption =
-        "Learning curves and places in the plane at the end of training; grey: all networks. Losses and exponents near zero are in the "
-        "table "
-        "\"The network of median loss\"." +
-        outside_note(x.outside + y.outside);
+    figure.caption = std::string("Learning curves") + (force ? " (error during training)" : "") +
+                     " and places in the plane at the end of training; grey: all networks." +
+                     (cells.size() > 1 ? " Losses and exponents near zero are in the table \"The network of median loss\"." : "") +
+                     outside_note(x.outside + y.outside);
     figure.alternative =
         "Left: learning curves, one for each architecture. Right: the place of the same networks in the AeLLE plane among all others.";
     return figure;

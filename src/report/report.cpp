@@ -52,7 +52,7 @@ Report write_report(const std::filesystem::path& folder) {
     for (const Figure& figure : make_figures(results, scores, report.notes))
         drawn.push_back(write_figure(to, figure, gnuplot, report.notes));
     std::vector<TableSection> sections = shown_tables(results, scores);
-    sections.push_back(analyses_section(results, scores, read_other_analyses(folder)));
+    sections.push_back(analyses_section(results, scores, read_other_analyses(folder, report.notes)));
     for (const ShownTable& table : sections.back().tables) {
         if (!table.empty()) io::write_atomically(folder / "report" / (table.name + ".csv"), table.csv);
     }

@@ -105,6 +105,8 @@ TEST_F(DrawnReport, HoldsTheFiguresOfThePaper) {
                                         std::string("training-statistics"), std::string("median-variants"), std::string("interpretation")}) {
             EXPECT_TRUE(std::filesystem::exists(folder.path() / "report" / "figures" / (stem + ".svg"))) << stem;
         }
+        const std::string curves = io::read_text(folder.path() / "report" / "figures" / "median-variants.gp");
+        EXPECT_EQ(occurrences(curves, "set ylabel 'training error'"), recipe.task == "signal" ? 1u : 0u);
         const std::string page = io::read_text(report.path);
         EXPECT_EQ(occurrences(page, "<figure>"), 17u);
         EXPECT_EQ(occurrences(page, "<figure>"), occurrences(page, "</svg>"));
@@ -197,6 +199,32 @@ TEST(Report, SurvivesAGnuplotThatFails) {
     const Report report = write_report(folder.path());
     ASSERT_EQ(report.notes.size(), 9u);
     EXPECT_NE(report.notes[0].find("broken in a special way"), std::string::npos) << report.notes[0];
+}
+
+TEST(Report, LeavesOutOtherAnalysesThatCannotBeReadAndSaysHowToMakeThemAnew) {
+    const Folder folder("report-analyses");
+    testing::write_synthetic_study(folder.path(), small());
+    const auto analyses = folder.path() / "analyses";
+    for (const char* name : {"broken", "foreign", "sound"}) std::filesystem::create_directories(analyses / name);
+    io::write_atomically(analyses / "broken" / "analysis.h5", "no HDF5");
+    std::filesystem::copy_file(folder.path() / "analysis.h5", analyses / "sound" / "analysis.h5");
+    const Folder other("report-analyses-other");
+    Recipe recipe = small();
+    recipe.variants = 45;
+    testing::write_synthetic_study(other.path(), recipe);
+    std::filesystem::copy_file(other.path() / "analysis.h5", analyses / "foreign" / "analysis.h5");
+    const PathVariable path("");
+    const Report report = write_report(folder.path());
+    ASSERT_EQ(report.notes.size(), 3u);  // and that gnuplot was not found
+    for (std::size_t i : {1, 2}) {
+        const std::string name = i == 1 ? "broken" : "foreign";
+        EXPECT_TRUE(report.notes[i].starts_with("Analysis left out: " + name + ": ")) << report.notes[i];
+        EXPECT_NE(report.notes[i].find("analyze " + folder.path().string() + " --as " + name), std::string::npos) << report.notes[i];
+    }
+    const std::string page = io::read_text(report.path);
+    EXPECT_NE(page.find("<th scope=\"col\">sound</th>"), std::string::npos);
+    EXPECT_EQ(page.find("<th scope=\"col\">broken</th>"), std::string::npos);
+    EXPECT_NE(page.find("Analysis left out: broken"), std::string::npos);
 }
 
 TEST(Gnuplot, LiteralsCannotBeLeft) { EXPECT_EQ(gnuplot_quoted("'it's\n`x`"), "'’it’s `x`'"); }
