@@ -7,6 +7,7 @@
 #include "aelle/embed/spectra.hpp"
 #include "aelle/io/json.hpp"
 #include "report_page.hpp"
+#include "text_columns.hpp"
 
 namespace aelle::report {
 namespace {
@@ -94,13 +95,8 @@ std::string dictionary(const std::vector<std::string>& values, const std::string
 
 /// What the analysis itself counts with: exact, minus infinity and all below the floor raised to it, in its own unit.
 std::string statistics_of(const Results& results) {
-    const auto option = [&](const std::string& name) {
-        const auto found = results.options.find(name);
-        return found == results.options.end() ? std::string() : found->second;
-    };
     return "\"mean\":" + io::json_numbers(results.statistic_mean, 6) + ",\"max\":" + io::json_numbers(results.statistic_max, 6) +
-           ",\"floor\":" + io::json_string(option("floor")) +
-           ",\"unit\":" + io::json_string(option("log") == "2" ? "bits per step" : "nats per step") + ",\n";
+           ",\"floor\":" + io::json_string(results.option("floor", "")) + ",\"unit\":" + io::json_string(exponent_unit(results)) + ",\n";
 }
 
 std::string data_of(const Results& results) {

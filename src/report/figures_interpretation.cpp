@@ -6,6 +6,7 @@
 #include "aelle/base/text.hpp"
 #include "aelle/report/figures.hpp"
 #include "figure_parts.hpp"
+#include "text_columns.hpp"
 
 namespace aelle::report {
 namespace {
@@ -50,7 +51,7 @@ Figure interpretation_figure(const Results& results) {
                     axis_labels("latent dimension, by share", "share of the predictions' variance (%)") +
                     set_range("x", {0.2, static_cast<double>(shares.size()) + 0.8, 0}) + set_range("y", high) +
                     plot_command({"'" + figure.data[0].name + "' using 1:2:(0.8) with boxes fs solid 0.9 noborder lc rgb '" + blue + "'"}) +
-                    axis_labels("index of the exponent, largest first", "decoded exponent (per step)") +
+                    axis_labels("index of the exponent, largest first", "decoded exponent (" + exponent_unit(results) + ")") +
                     set_range("x", {1.0, std::max(2.0, static_cast<double>(direction.length)), 0}) + set_range("y", y) +
                     plot_command(terms) + key_panel(key) + "unset multiplot\n";
     figure.caption =

@@ -44,7 +44,25 @@ double correlation(const Results& results, int64_t c, int64_t r, int64_t e) {
     return score.size() < 3 ? std::nan("") : embed::spearman(score, loss);
 }
 
+/// Of the changes that steps along the predictor's direction ask for.
+std::string step_unit(const Results& results) {
+    const bool log = results.option("target", "log") == "log";
+    if (results.option("standardise", "1") == "1")
+        return "standard deviations of the training networks' " + std::string(log ? "log losses" : "losses");
+    return log ? "units of the loss's natural logarithm" : "units of the loss";
+}
+
 }  // namespace
+
+std::string below_zero_note(const Results& results) {
+    const Direction& direction = results.direction;
+    const auto below = [](const std::vector<double>& losses) {
+        return std::any_of(losses.begin(), losses.end(), [](double loss) { return loss < 0.0; });
+    };
+    if (!below(direction.prediction) && !below(direction.encoded)) return "";
+    return "The predictor is linear in the loss (target = \"raw\") and unbounded: a predicted loss below 0 is no loss that a network can "
+           "have.";
+}
 
 ShownTable spearman_table(const Results& results) {
     ShownTable table{"spearman",
@@ -122,10 +140,12 @@ ShownTable direction_table(const Results& results) {
         table.csv += csv_line({csv_real(direction.shift[s]), csv_real(direction.prediction[s]), csv_real(direction.encoded[s]),
                                csv_real(mean), csv_real(largest)});
     }
-    table.notes.push_back(
-        "Step: asked change of the scaled prediction, in its standard deviations; negative is better. Third column: what the autoencoder "
-        "predicts for the "
-        "decoded spectrum itself; where it does not follow the second, the decoded change is not one that spectra make.");
+    table.notes.push_back("Step: asked change of the prediction in " + step_unit(results) +
+                          "; negative is better. Third column: what the autoencoder predicts for the decoded spectrum itself; where it "
+                          "does not follow the second, the decoded change is not one that spectra make. Exponents in " +
+                          exponent_unit(results) + ".");
+    const std::string below_zero = below_zero_note(results);
+    if (!below_zero.empty()) table.notes.push_back(below_zero);
     return table;
 }
 

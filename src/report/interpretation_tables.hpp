@@ -1,6 +1,8 @@
 #pragma once
 /// What the numbers that classifiers decide on, and the autoencoder, have to do with the loss.
 
+#include <string>
+
 #include "aelle/report/results.hpp"
 #include "aelle/report/scores.hpp"
 #include "aelle/report/shown_table.hpp"
@@ -12,6 +14,9 @@ ShownTable spearman_table(const Results& results);
 
 /// Latent dimensions by their share of the predictions.
 ShownTable latent_table(const Results& results);
+
+/// What a predicted loss below 0 along that direction means; "" where there is none.
+std::string below_zero_note(const Results& results);
 
 /// The decoded spectra along the predictor's direction.
 ShownTable direction_table(const Results& results);

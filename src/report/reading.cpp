@@ -9,6 +9,8 @@
 #include <optional>
 
 #include "aelle/base/text.hpp"
+#include "aelle/embed/scores.hpp"
+#include "interpretation_tables.hpp"
 #include "paper_parts.hpp"
 #include "text_columns.hpp"
 
@@ -24,6 +26,18 @@ public:
 
     const Results& results() const { return results_; }
     const std::string& aelle() const { return aelle_; }
+    bool at_median() const { return aelle_.ends_with("-median"); }
+    /// AeLLE's threshold in words, with the rule for its boundary where that is not the usual one.
+    std::string aelle_words() const { return at_median() ? "AeLLE's PC1 (cut at its median)" : "AeLLE's PC1"; }
+    /// Of one threshold on one number each: those whose boundary follows the same rule as AeLLE's.
+    std::vector<std::string> by_same_rule(const std::vector<std::string>& classifiers) const {
+        std::vector<std::string> same;
+        for (const std::string& name : classifiers) {
+            const std::string chosen = by_rule(results_, name);
+            if (!at_median() || chosen != name) same.push_back(chosen);
+        }
+        return same;
+    }
     /// Null where the analysis has no such classifier or it judges nothing then.
     const Summary* find(const std::string& classifier, int64_t e) const {
         const int64_t c = results_.find_classifier(classifier);
@@ -49,13 +63,13 @@ private:
 
 enum class Comparison { better, alike, worse };
 
+/// Split by split; of use for two splits or more, whose spread is what a difference is measured by.
 Comparison compare(const Summary& a, const Summary& b) {
     std::vector<double> difference = a.f1_of_repeat;
     for (std::size_t r = 0; r < difference.size(); ++r) difference[r] -= b.f1_of_repeat[r];
     const Spread spread = spread_of(difference);
-    const double margin = std::isnan(spread.deviation) ? 0.0 : spread.deviation;
-    if (spread.mean > margin) return Comparison::better;
-    return spread.mean < -margin ? Comparison::worse : Comparison::alike;
+    if (spread.mean > spread.deviation) return Comparison::better;
+    return spread.mean < -spread.deviation ? Comparison::worse : Comparison::alike;
 }
 
 /// "before training and after epochs 1, 2 and 5".
@@ -105,14 +119,25 @@ void compare_through_training(const Reader& reader, const std::vector<std::strin
         parts.push_back(std::string(verdicts[i]) + " " + epochs_text(reader.results(), outcome.epochs) + " (F1 " +
                         range_text(outcome.mine) + " against " + range_text(outcome.theirs) + ")");
     }
-    if (!parts.empty()) sentences.push_back("One threshold on AeLLE's PC1 against " + described + ": " + join(parts, "; ") + ".");
+    if (!parts.empty())
+        sentences.push_back("One threshold on " + reader.aelle_words() + " against " + described + ": " + join(parts, "; ") + ".");
 }
 
 Paragraph where_it_helps(const Reader& reader) {
     Paragraph paragraph{"Where AeLLE helps", {}};
+    if (reader.results().repeats < 2) {
+        if (reader.find(reader.aelle(), reader.results().epochs() - 1)) {
+            paragraph.sentences.push_back(
+                "A single split has no spread that a difference could be measured by, so classifiers are not compared here: set repeats "
+                "above 1.");
+        }
+        return paragraph;
+    }
     compare_through_training(
-        reader, {"le-mean", "le-max", "le-std", "le-kaplan-yorke", "le-pc1"}, [](int64_t) { return true; },
-        "one threshold on a single number of the spectrum, the best of mean, largest, spread, Kaplan-Yorke dimension and first component",
+        reader, reader.by_same_rule({"le-mean", "le-max", "le-std", "le-kaplan-yorke", "le-pc1"}), [](int64_t) { return true; },
+        "one threshold on a single number of the spectrum, the best of " +
+            std::string(reader.at_median() ? "mean, largest and first component, each cut at its median"
+                                           : "mean, largest, spread, Kaplan-Yorke dimension and first component"),
         paragraph.sentences);
     compare_through_training(
         reader, {"epoch-loss"}, [&](int64_t e) { return !reader.results().loss_is_label(e); },
@@ -139,11 +164,12 @@ std::vector<std::string> no_worse(const Reader& reader, const std::vector<std::s
 
 Paragraph where_simple_does(const Reader& reader) {
     Paragraph paragraph{"Where something simpler does as well", {}};
-    if (!reader.find(reader.aelle(), reader.results().epochs() - 1)) return paragraph;
+    if (reader.results().repeats < 2 || !reader.find(reader.aelle(), reader.results().epochs() - 1)) return paragraph;
     const auto say = [&](const std::vector<std::string>& classifiers, const std::string& what) {
         const std::vector<std::string> found = no_worse(reader, classifiers);
-        paragraph.sentences.push_back(found.empty() ? "Nothing that " + what + " does as well."
-                                                    : "No worse than AeLLE's PC1, of what " + what + ": " + join(found, "; ") + ".");
+        paragraph.sentences.push_back(found.empty()
+                                          ? "Nothing that " + what + " does as well."
+                                          : "No worse than " + reader.aelle_words() + ", of what " + what + ": " + join(found, "; ") + ".");
     };
     say({"init", "init-distance", "architecture", "logistic", "logistic-by-architecture"}, "is known before anything is trained");
     say({"ridge-spectrum", "ridge-le-pcs", "5-nn-spectrum", "5-nn-mean-max"}, "sees the same spectra without an autoencoder");
@@ -152,6 +178,44 @@ Paragraph where_simple_does(const Reader& reader) {
 
 double mean_of(const std::vector<double>& values) {
     return values.empty() ? nan : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+embed::Outcomes outcomes_of(const Results& results, int64_t c, int64_t r, int64_t e) {
+    embed::Outcomes outcomes;
+    for (int64_t v = 0; v < results.variants(); ++v) {
+        if (!results.is_judged(c, r, v, e)) continue;
+        const bool called = results.call(c, r, v, e) == 1, good = results.is_good(v);
+        ++(called ? (good ? outcomes.tp : outcomes.fp) : (good ? outcomes.fn : outcomes.tn));
+    }
+    return outcomes;
+}
+
+/// A classifier against calling everything good on architectures left out, those without a good network aside: no F1 can be other than 0 there.
+void say_left_out(const Results& results, int64_t c, int64_t all, std::vector<std::string>& sentences) {
+    const Results left_out = on_left_out(results);
+    std::vector<double> f1, base_f1, accuracy, base_accuracy;
+    int64_t better = 0, judged = 0;
+    for (int64_t r = 0; r < left_out.repeats; ++r) {
+        const embed::Outcomes outcomes = outcomes_of(left_out, c, r, left_out.epochs() - 1);
+        judged += outcomes.count() > 0;
+        if (outcomes.tp + outcomes.fn == 0) continue;
+        const embed::Scores score = embed::scores(outcomes), base = embed::scores(outcomes_of(left_out, all, r, left_out.epochs() - 1));
+        f1.push_back(score.f1);
+        base_f1.push_back(base.f1);
+        accuracy.push_back(score.accuracy);
+        base_accuracy.push_back(base.accuracy);
+        better += score.f1 > base.f1;
+    }
+    if (f1.empty()) return;
+    const auto count = static_cast<int64_t>(f1.size());
+    std::string sentence = "On " + counted(count, "architecture", "architectures") + " left out of fitting " +
+                           (count > 1 ? "one by one " : "") + "it scores F1 " + fixed(mean_of(f1)) + " on average, everything good " +
+                           fixed(mean_of(base_f1)) + " (accuracy " + fixed(mean_of(accuracy)) + " against " +
+                           fixed(mean_of(base_accuracy)) + "), with the better F1 on " + std::to_string(better);
+    if (!(mean_of(f1) > mean_of(base_f1))) sentence += ": on average no better than calling everything good";
+    sentence += ".";
+    if (judged > count) sentence += " " + counted(judged - count, "architecture", "architectures") + " without a good network not counted.";
+    sentences.push_back(sentence);
 }
 
 void say_controls(const Reader& reader, std::vector<std::string>& sentences) {
@@ -174,12 +238,7 @@ void say_controls(const Reader& reader, std::vector<std::string>& sentences) {
         }
         sentences.push_back(sentence);
     }
-    if (!results.held_out.empty()) {
-        const Results left_out = on_left_out(results);
-        const double score = mean_of(f1_of_repeats(left_out, c, last)), base = mean_of(f1_of_repeats(left_out, all, last));
-        sentences.push_back("On an architecture that it was not fitted on it scores " + fixed(score) + " on average (everything good: " +
-                            fixed(base) + ")" + (score > base ? "." : ": it says nothing of architectures it has not seen."));
-    }
+    if (!results.held_out.empty()) say_left_out(results, c, all, sentences);
 }
 
 Paragraph what_limits(const Reader& reader) {
@@ -223,7 +282,8 @@ Paragraph what_it_goes_by(const Reader& reader) {
     const auto [high_mean, high_max] = statistics(direction.shift.size() - 1);
     std::string sentence = "Along the predictor's direction, from a predicted loss of " + rounded(direction.prediction.back(), 3) + " to " +
                            rounded(direction.prediction.front(), 3) + ", the decoded mean exponent goes from " + rounded(high_mean, 3) +
-                           " to " + rounded(low_mean, 3) + " and the largest from " + rounded(high_max, 3) + " to " + rounded(low_max, 3);
+                           " to " + rounded(low_mean, 3) + " and the largest from " + rounded(high_max, 3) + " to " + rounded(low_max, 3) +
+                           " " + exponent_unit(reader.results());
     const double asked = direction.prediction.back() - direction.prediction.front(),
                  got = direction.encoded.back() - direction.encoded.front();
     sentence += got > 0.25 * asked
@@ -231,6 +291,8 @@ Paragraph what_it_goes_by(const Reader& reader) {
                           rounded(direction.encoded.front(), 3) + "."
                     : "; but encoded again, those spectra are not predicted so, and the direction is not one that spectra take.";
     paragraph.sentences.push_back(sentence);
+    const std::string below_zero = below_zero_note(reader.results());
+    if (!below_zero.empty()) paragraph.sentences.push_back(below_zero);
     return paragraph;
 }
 
@@ -248,6 +310,7 @@ std::string comparison(const Results& results, const Summary& with, const Summar
     std::string text = "Best with AeLLE (" + name_of(results, with) + ", " + mean_and_deviation(with.f1) + ") minus best without it (" +
                        name_of(results, without) + ", " + mean_and_deviation(without.f1) +
                        "), split by split: " + mean_and_deviation(spread) + "; ";
+    if (std::isnan(spread.deviation)) return text + "of a single split, which decides nothing.";
     if (!(spread.mean > 0)) return text + "AeLLE shows no advantage here.";
     if (!(spread.mean > spread.deviation)) return text + "smaller than the spread between splits, so no advantage of AeLLE is shown.";
     return text + "larger than the spread between splits.";

@@ -224,6 +224,11 @@ int64_t Results::find_classifier(const std::string& wanted) const {
     return found == classifier.end() ? -1 : found - classifier.begin();
 }
 
+std::string Results::option(const std::string& wanted, const std::string& otherwise) const {
+    const auto found = options.find(wanted);
+    return found == options.end() ? otherwise : found->second;
+}
+
 std::filesystem::path analysis_folder(const std::filesystem::path& folder, const std::string& name) {
     return name.empty() ? folder : folder / "analyses" / name;
 }

@@ -70,6 +70,8 @@ std::string counted(int64_t count, std::string_view singular, std::string_view p
     return std::to_string(count) + " " + std::string(count == 1 ? singular : plural);
 }
 
+std::string exponent_unit(const Results& results) { return results.option("log", "e") == "2" ? "bits per step" : "nats per step"; }
+
 double everything_good_score(const Results& results, int64_t epoch) {
     double sum = 0;
     for (int64_t r = 0; r < results.repeats; ++r) {

@@ -30,6 +30,9 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows);
 /// "1 network", "3 networks".
 std::string counted(int64_t count, std::string_view singular, std::string_view plural);
 
+/// Of the analysis: "nats per step", or bits.
+std::string exponent_unit(const Results& results);
+
 /// Mean F1 over repeats of calling every test variant good.
 double everything_good_score(const Results& results, int64_t epoch);
 

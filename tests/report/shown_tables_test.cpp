@@ -60,6 +60,10 @@ TEST(Statements, AreTrueOrFalseAsTheNumbersSay) {
     Results other = made_study({"rnn", "cornn"}, {0.9, 1.0}, {-3.0, -0.2});
     other.task = "charrnn";
     EXPECT_TRUE(statements_table(other).empty());
+    other.task = "smnist";
+    other.label_reference = "architecture";  // labels then say nothing of architectures
+    EXPECT_EQ(verdict(statements_table(other), "no rnn"), "absent");
+    EXPECT_EQ(verdict(statements_table(other), "cornn: the spectrum"), "false");
 }
 
 TEST(MedianVariants, AreTheBetterOfTheMiddleTwoAndDivergedOnesComeLast) {
@@ -197,7 +201,76 @@ TEST(Reading, ControlsDecideWhetherItIsTheArchitecture) {
     results.held_out_split.assign(10, 2);
     results.held_out_positive.assign(3 * 10 * 2, 0);
     for (std::size_t i = 0; i < 20; ++i) results.held_out_positive[i] = 1;  // everything good
-    EXPECT_NE(reading_of(results).find("it says nothing of architectures it has not seen"), std::string::npos);
+    const std::string alone = reading_of(results);
+    EXPECT_NE(alone.find("On 1 architecture left out of fitting it scores F1 0.00 on average, everything good 0.67 (accuracy 0.50 against "
+                         "0.50), with the better F1 on 0: on average no better than calling everything good."),
+              std::string::npos)
+        << alone;
+
+    // Two more: one on which it is right throughout, one without a good network, which no F1 can tell from any other.
+    results.held_out = {"gru", "lstm", "rnn"};
+    results.held_out_split.assign(30, 2);
+    for (std::size_t v = 0; v < 5; ++v) results.held_out_split[20 + v] = 0;
+    results.held_out_positive.assign(3 * 30 * 2, 0);
+    for (std::size_t i = 0; i < 60; ++i) results.held_out_positive[i] = 1;
+    for (std::size_t v = 0; v < 5; ++v) results.held_out_positive[2 * 60 + 20 + 2 * v + 1] = 1;  // aelle-pc1, lstm, the last epoch
+    const std::string three = reading_of(results);
+    EXPECT_NE(three.find("On 2 architectures left out of fitting one by one it scores F1 0.50 on average, everything good 0.67 (accuracy "
+                         "0.75 against 0.50), with the better F1 on 1: on average no better than calling everything good. 1 architecture "
+                         "without a good network not counted."),
+              std::string::npos)
+        << three;
+}
+
+TEST(Reading, ComparesBoundariesOfTheSameRuleAndNamesIt) {
+    Results results =
+        judged_study({{"all-good", 0}, {"le-max", 5}, {"le-max-median", 3}, {"le-std", 5}, {"aelle-pc1", 3}, {"aelle-pc1-median", 5}});
+    results.boundary_rule = "median";
+    const std::string reading = reading_of(results);
+    EXPECT_NE(
+        reading.find(
+            "One threshold on AeLLE's PC1 (cut at its median) against one threshold on a single number of the spectrum, the best of mean, "
+            "largest and first component, each cut at its median: better before training and after epoch 3 (F1 1.00 against 0.75)."),
+        std::string::npos)
+        << reading;
+}
+
+TEST(Reading, OfASingleSplitGivesNoVerdict) {
+    Results results = judged_study({{"all-good", 0}, {"le-max", 2}, {"aelle-pc1", 5}, {"logistic", 3}});
+    results.repeats = 1;
+    results.split.resize(10);
+    const std::vector<int64_t> both = std::move(results.positive);
+    results.positive.clear();
+    for (std::size_t c = 0; c < 4; ++c)
+        results.positive.insert(results.positive.end(), both.begin() + static_cast<std::ptrdiff_t>(40 * c),
+                                both.begin() + static_cast<std::ptrdiff_t>(40 * c + 20));
+    const Scores scores = score_classifiers(results);
+    const std::string text = text_of(reading(results, scores));
+    EXPECT_NE(text.find("A single split has no spread"), std::string::npos) << text;
+    for (const char* verdict : {"better", "worse", "does as well"}) EXPECT_EQ(text.find(verdict), std::string::npos) << text;
+    const std::vector<std::string> sentences = findings(results, scores, 1);
+    ASSERT_GE(sentences.size(), 2u);
+    EXPECT_TRUE(ends_with(sentences[1], "of a single split, which decides nothing.")) << sentences[1];
+}
+
+TEST(Interpretation, StepsAndUnitsAreThoseOfTheOptions) {
+    Results results = judged_study({{"all-good", 0}, {"aelle-pc1", 5}});
+    results.direction.shift = {-1.0, 1.0};
+    results.direction.prediction = results.direction.encoded = {0.2, 0.8};
+    results.direction.spectrum = {0.1, -0.1, 0.3, -0.3};
+    results.direction.share = {1.0};
+    results.direction.length = 2;
+    const ShownTable usual = direction_table(results);
+    ASSERT_EQ(usual.notes.size(), 1u);
+    EXPECT_NE(usual.notes[0].find("in standard deviations of the training networks' log losses;"), std::string::npos) << usual.notes[0];
+    EXPECT_NE(usual.notes[0].find("Exponents in nats per step."), std::string::npos) << usual.notes[0];
+    results.options = {{"standardise", "0"}, {"target", "raw"}, {"log", "2"}};
+    results.direction.prediction[0] = -0.3;
+    const ShownTable raw = direction_table(results);
+    ASSERT_EQ(raw.notes.size(), 2u);
+    EXPECT_NE(raw.notes[0].find("in units of the loss;"), std::string::npos) << raw.notes[0];
+    EXPECT_NE(raw.notes[0].find("Exponents in bits per step."), std::string::npos) << raw.notes[0];
+    EXPECT_NE(reading_of(results).find("a predicted loss below 0 is no loss that a network can have"), std::string::npos);
 }
 
 TEST(Reading, OfAnEmptyAnalysisIsEmpty) { EXPECT_EQ(reading_of(judged_study({})), ""); }

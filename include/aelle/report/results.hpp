@@ -114,6 +114,8 @@ struct Results {
     double component(int64_t v, int64_t e, int64_t k) const;
     /// Exponents of variant v at epoch index e without the NaN beyond its dimension.
     std::vector<double> spectrum(int64_t v, int64_t e) const;
+    /// An option of the analysis as text, `otherwise` where the file does not record it.
+    std::string option(const std::string& wanted, const std::string& otherwise) const;
     /// Index of a classifier, -1 when the analysis has none of that name.
     int64_t find_classifier(const std::string& wanted) const;
 };
