@@ -18,8 +18,8 @@ struct NamedAnalysis {
     Scores scores;
 };
 
-/// Those of a study's folder, DIR/analyses/NAME/analysis.h5, by name. One that cannot be read, or is of another study, is left out with a note: the report
-/// of the study does not depend on it.
+/// Those of a study's folder, DIR/analyses/NAME/analysis.h5, by name. One that cannot be read, or is of another study, is left out with a
+/// note: the report of the study does not depend on it.
 std::vector<NamedAnalysis> read_other_analyses(const std::filesystem::path& folder, std::vector<std::string>& notes);
 
 /// Scores after the last epoch, AeLLE through training, and the options that differ; without other analyses no table.

@@ -39,7 +39,10 @@ function fence(values) {
 }
 const rangeX = fence(data.pc1.slice()), rangeY = fence(data.pc2.slice());
 const outside = (values, range) => values.filter(x => x !== null && (x < range[0] || x > range[1])).length;
-const atEdge = count => count ? count + (count === 1 ? ' value' : ' values') + ' beyond the axes ' + (count === 1 ? 'is' : 'are') + ' drawn at the edge.' : '';
+function atEdge(count) {
+    if (count === 0) return '';
+    return count + (count === 1 ? ' value beyond the axes is' : ' values beyond the axes are') + ' drawn at the edge.';
+}
 const clamp = (x, range) => Math.min(Math.max(x, range[0]), range[1]);
 
 // --- drawing ---
@@ -198,7 +201,7 @@ function drawSpectrum(v) {
 function notDrawn(v) {
     const infinite = data.infinite[at(v, state.epoch)], drawn = Math.min(P, data.dimension[v]);
     return (infinite ? infinite + ' of ' + data.dimension[v] + ' are minus infinity and not drawn. ' : '') +
-        (drawn < data.dimension[v] ? 'Curves are thinned: ' + drawn + ' points interpolated between ' + data.dimension[v] + ' exponents. ' : '');
+        (drawn < data.dimension[v] ? 'Curves are thinned: ' + drawn + ' points of ' + data.dimension[v] + ' exponents. ' : '');
 }
 
 // --- words ---
@@ -224,7 +227,8 @@ function choose(v) {
         const body = element('explore-epochs');
         body.replaceChildren(...data.epochs.map((epoch, e) => {
             const row = document.createElement('tr'), i = at(v, e);
-            [epoch, data.pc1[i], data.pc2[i], data.max[i], data.mean[i], data.infinite[i] + ' of ' + data.dimension[v]].forEach((value, i) => {
+            const infinite = data.infinite[i] + ' of ' + data.dimension[v];
+            [epoch, data.pc1[i], data.pc2[i], data.max[i], data.mean[i], infinite].forEach((value, i) => {
                 const cell = document.createElement(i ? 'td' : 'th');
                 cell.textContent = typeof value === 'string' || !i ? value : number(value);
                 row.append(cell);
@@ -294,7 +298,9 @@ function redraw() {
 element('explore-epoch').addEventListener('change', event => { state.epoch = Number(event.target.value); redraw(); });
 element('explore-colour').addEventListener('change', event => { state.colour = event.target.value; legend(); drawPlane(); });
 element('explore-network').addEventListener('change', event => {
-    const none = event.target.value === '' && !event.target.validity.badInput, v = none ? -1 : data.variant.indexOf(Number(event.target.value || NaN));
+    // What is no number reads as an empty value, and so would be network 0.
+    const none = event.target.value === '' && !event.target.validity.badInput;
+    const v = event.target.value === '' ? -1 : data.variant.indexOf(Number(event.target.value));
     event.target.setCustomValidity(v < 0 && !none ? 'no such network' : '');
     event.target.reportValidity();
     if (v >= 0 || none) { point(v); choose(v); }
