@@ -1,0 +1,26 @@
+#pragma once
+/// Products and solutions with small triangular matrices that stay in cache, on one core; for n in the hundreds and more use BLAS.
+
+#include <cstdint>
+
+namespace aelle {
+
+/// X U = B solved for X in place of B, U (n x n) upper triangular.
+///
+/// x (rows x n) column-major with leading dimension `ld`, u(i, j) at u[i * row_step + j * column_step]. `inverse_diagonal` (n) holds 1 / u(i, i);
+/// null: U has ones on its diagonal. With `lower` only x(i, j), i >= j, is found and wanted; what is above is overwritten.
+/// `ld` is a multiple of 64 bytes and x aligned to them; rows up to `ld` are worked on.
+template <class T>
+void solve_from_right(T* x, int64_t ld, int64_t n, const T* u, int64_t row_step, int64_t column_step, const T* inverse_diagonal,
+                      bool lower);
+
+/// Entries (i, j), i >= j, of C = U L; what is above is overwritten. U upper triangular, L strictly lower triangular, zeros stored. All (n x n) column-major
+/// with leading dimension `ld`, as above.
+template <class T>
+void lower_part_of_product(const T* u, const T* l, T* c, int64_t ld, int64_t n);
+
+/// Cholesky factorisation G = R^T R; r(i, j), i <= j, at g[i * ld + j], where G's was. `inverse_diagonal` (n) receives 1 / r_ii. False, with g spoiled, as
+/// soon as a pivot r_ii^2 is not above `smallest`. `ld` as above; what is below the diagonal is overwritten.
+bool cholesky(double* g, int64_t ld, int64_t n, double smallest, double* inverse_diagonal);
+
+}  // namespace aelle
