@@ -1,8 +1,8 @@
 #include "aelle/backend/backend.hpp"
 
 #include "aelle/cells/list.hpp"
-#include "kernels/cpu/blas.hpp"
 #include "kernels/cpu/batch.hpp"
+#include "kernels/cpu/blas.hpp"
 #include "kernels/cpu/force.hpp"
 #include "kernels/cpu/network.hpp"
 #include "kernels/cpu/qr.hpp"
@@ -25,8 +25,8 @@ public:
         if (&openblas_get_corename) kind += " openblas " + std::string(openblas_get_corename());
         return kind;
     }
-    std::unique_ptr<Network<double>> network(const cells::CellSpec& cell, const cells::Shape& shape,
-                                             const cells::Parameters& parameters, TangentSpace space) const override {
+    std::unique_ptr<Network<double>> network(const cells::CellSpec& cell, const cells::Shape& shape, const cells::Parameters& parameters,
+                                             TangentSpace space) const override {
         return kernels::make_for<cpu::CellNetwork, double, Network<double>>(cells::AllCells{}, cell, shape, parameters, space);
     }
     std::unique_ptr<Network<float>> network_single(const cells::CellSpec& cell, const cells::Shape& shape,
@@ -49,8 +49,7 @@ public:
                   MatrixView<double> c) const override {
         cpu::multiply(a_transposed, b_transposed, a, b, beta, c);
     }
-    std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters,
-                                          double alpha) const override {
+    std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters, double alpha) const override {
         return cpu::make_force_loop(shape, parameters, alpha);
     }
     void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios) const override {
@@ -59,9 +58,11 @@ public:
     void qr(QrMethod method, MatrixView<float> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios) const override {
         factor(method, z, log_r, work, ratios);
     }
-    double log_abs_det(MatrixView<double> a, QrWork& work) const override {
-        return cpu::log_abs_det(cpu::kernels<double>(set_), a, work);
+    using Backend::gram_qr;
+    bool gram_qr(MatrixView<double> z, double least, std::span<double> log_r, QrWork& work, MatrixView<float> ratios) const override {
+        return cpu::gram_qr(z, least, log_r, work, ratios);
     }
+    double log_abs_det(MatrixView<double> a, QrWork& work) const override { return cpu::log_abs_det(cpu::kernels<double>(set_), a, work); }
 
 private:
     template <class T>

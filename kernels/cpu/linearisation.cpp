@@ -59,12 +59,26 @@ void Linearisation<T>::find_sums() {
             for (int b = 0; b < blocks_; ++b) {
                 bool needed = false;
                 for (int slot = 0; slot < patterns_[s].slots; ++slot) needed = needed || feeds(product, s, b, slot);
-                if (needed) sums_.push_back({.stage = s, .block = b, .product = &product, .matrix = {}});
+                if (needed) sums_.push_back({.stage = s, .block = b, .product = &product});
             }
         }
     }
     if (!dense || static_cast<int>(sums_.size()) >= products) sums_.clear();
-    for (Sum& sum : sums_) sum.matrix.resize(static_cast<std::size_t>(hidden_ * hidden_));
+    for (Sum& sum : sums_) gather(sum);
+}
+
+template <class T>
+void Linearisation<T>::gather(Sum& sum) {
+    const auto size = static_cast<std::size_t>(hidden_ * hidden_);
+    sum.matrix.resize(size);
+    for (int slot = 0; slot < patterns_[sum.stage].slots; ++slot) {
+        if (!feeds(*sum.product, sum.stage, sum.block, slot)) continue;
+        const int64_t first_row = (gates_.first_slot(sum.stage) + slot - sum.product->first_slot) * hidden_;
+        AlignedVector<T>& gate = sum.gates.emplace_back(size);
+        for (int64_t i = 0; i < hidden_; ++i)
+            for (int64_t j = 0; j < hidden_; ++j) gate[j * hidden_ + i] = sum.product->map.row(first_row + i)[j];
+        sum.weights.push_back(d_a(sum.stage, sum.block, slot));
+    }
 }
 
 template <class T>
@@ -138,8 +152,13 @@ void Linearisation<T>::propagate(const Tangents& start, MatrixView<T> out, bool 
 }
 
 template <class T>
+bool Linearisation<T>::shears() const {
+    return full() && std::find(sheared_.begin(), sheared_.end(), true) != sheared_.end();
+}
+
+template <class T>
 void Linearisation<T>::shear(MatrixView<T> v) {
-    if (!full() || std::find(sheared_.begin(), sheared_.end(), true) == sheared_.end()) return;
+    if (!shears()) return;
     seen_ = columns_of(v);
     for (int b = 0; b < blocks_; ++b)
         if (!sheared_[b]) seen_[b] = {};
@@ -195,7 +214,8 @@ void Linearisation<T>::combine(int stage, int block, const Tangents& seen, const
         if (added_weight) add(added_weight, to.column(k));
         for (int slot = 0; slot < pattern.slots; ++slot) {
             const int global = gates_.first_slot(stage) + slot;
-            if (has_value_[global] && pattern.reads_slot(block, slot)) add(d_a(stage, block, slot), slot_view(global, 1, to.cols).column(k));
+            if (has_value_[global] && pattern.reads_slot(block, slot))
+                add(d_a(stage, block, slot), slot_view(global, 1, to.cols).column(k));
         }
         for (int c = 0; c < blocks_; ++c)
             if (seen[c].kind == Tangent::Kind::dense && pattern.reads_block(block, c)) add(d_s(stage, block, c), seen[c].view.column(k));
@@ -229,24 +249,19 @@ void Linearisation<T>::add_sums(int stage, int block, const Tangents& start, con
         const Tangent& v = source(*sum.product, start, seen);
         if (v.kind != Tangent::Kind::dense) continue;
         if (!sum.formed) form(sum);
-        multiply_block(sum.matrix.data(), v.view, to);
+        cpu::multiply(false, false, MatrixView<const T>{sum.matrix.data(), hidden_, hidden_, hidden_}, v.view, T(1), to);
     }
 }
 
 template <class T>
 void Linearisation<T>::form(Sum& sum) {
     const T* slope = gates_.slope(*sum.product);
-    std::fill(sum.matrix.begin(), sum.matrix.end(), T(0));
-    for (int64_t i = 0; i < hidden_; ++i) {
-        T* to = sum.matrix.data() + i * hidden_;
-        for (int slot = 0; slot < patterns_[sum.stage].slots; ++slot) {
-            if (!feeds(*sum.product, sum.stage, sum.block, slot)) continue;
-            const int64_t first_row = (gates_.first_slot(sum.stage) + slot - sum.product->first_slot) * hidden_;
-            const T weight = d_a(sum.stage, sum.block, slot)[i];
-            const T* from = sum.product->map.row(first_row + i);
-            for (int64_t j = 0; j < hidden_; ++j) to[j] += weight * from[j];
-        }
-        for (int64_t j = 0; slope && j < hidden_; ++j) to[j] *= slope[j];
+    for (std::size_t slot = 0; slot < sum.gates.size(); ++slot) column_[slot] = sum.gates[slot].data();
+    for (int64_t j = 0; j < hidden_; ++j) {
+        T* to = sum.matrix.data() + j * hidden_;
+        kernels_.weighted_sum(hidden_, static_cast<int64_t>(sum.gates.size()), sum.weights.data(), column_.data(), to);
+        for (std::size_t slot = 0; slot < sum.gates.size(); ++slot) column_[slot] += hidden_;
+        for (int64_t i = 0; slope && i < hidden_; ++i) to[i] *= slope[j];
     }
     sum.formed = true;
 }

@@ -30,6 +30,7 @@ public:
     void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) { propagate(columns_of(v), w, full()); }
     void unsheared_jacobian(MatrixView<T> s) { propagate(identity(), s, full()); }
     void shear(MatrixView<T> v);
+    bool shears() const;
 
 private:
     using Product = typename Gates<T>::Product;
@@ -50,14 +51,18 @@ private:
     struct Sum {
         int stage = 0, block = 0;
         const Product* product = nullptr;
-        AlignedVector<T> matrix;  ///< (H x H) row-major
-        bool formed = false;      ///< for the last step
+        std::vector<AlignedVector<T>> gates = {};  ///< W_slot of every slot that feeds the block, (H x H) column-major
+        std::vector<const T*> weights = {};        ///< D_a[block, slot] of the same
+        AlignedVector<T> matrix = {};              ///< (H x H) column-major
+        bool formed = false;                       ///< for the last step
     };
 
     bool full() const { return space_ == backend::TangentSpace::full; }
     bool wanted(int block) const { return full() || block == readout_; }
     int last_stage() const { return static_cast<int>(patterns_.size()) - 1; }
-    const T* d_a(int stage, int block, int slot) const { return partials_[stage].d_a.data() + (block * patterns_[stage].slots + slot) * hidden_; }
+    const T* d_a(int stage, int block, int slot) const {
+        return partials_[stage].d_a.data() + (block * patterns_[stage].slots + slot) * hidden_;
+    }
     const T* d_s(int stage, int block, int other) const { return partials_[stage].d_s.data() + (block * blocks_ + other) * hidden_; }
     /// Whether the block that the stage writes depends on what the product adds to the stage's slot k.
     bool feeds(const Product& product, int stage, int block, int slot) const;
@@ -76,6 +81,7 @@ private:
     /// to += what it makes of identities.
     void add_identities(int stage, int block, const Tangents& start, const Tangents& seen, MatrixView<T> to);
     void add_sums(int stage, int block, const Tangents& start, const Tangents& seen, MatrixView<T> to);
+    void gather(Sum& sum);
     void form(Sum& sum);
 
     const Gates<T>& gates_;
@@ -88,8 +94,8 @@ private:
     std::vector<Partials> partials_;
     std::vector<Sum> sums_;  ///< empty where they do not pay
     Tangents start_, current_, seen_;
-    std::vector<bool> has_value_;             ///< per slot: slot_values_ holds something
-    std::vector<const T*> weight_, column_;   ///< scratch of combine
+    std::vector<bool> has_value_;            ///< per slot: slot_values_ holds something
+    std::vector<const T*> weight_, column_;  ///< scratch of combine
     AlignedVector<T> ones_, slot_values_;
     std::vector<AlignedVector<T>> between_;  ///< tangents after each stage
     typename LinearMap<T>::Scratch scratch_;

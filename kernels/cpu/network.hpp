@@ -38,6 +38,7 @@ public:
     void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) override { linearisation_.unsheared_tangent(v, w); }
     void unsheared_jacobian(MatrixView<T> s) override { linearisation_.unsheared_jacobian(s); }
     void shear(MatrixView<T> v) override { linearisation_.shear(v); }
+    bool shears() const override { return linearisation_.shears(); }
 
 private:
     CellNetwork(const cells::CellSpec& spec, const typename C::Scalars& scalars, const cells::Shape& shape,

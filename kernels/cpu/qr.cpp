@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "kernels/cpu/blas.hpp"
+#include "kernels/cpu/scratch.hpp"
 
 namespace aelle::cpu {
 namespace {
@@ -62,33 +63,6 @@ int exponent_of(T x) {
     return exponent;
 }
 
-/// Hands out aligned pieces of the caller's scratch memory.
-class Scratch {
-public:
-    Scratch(Work& work, int64_t real_bytes, int64_t indices) {
-        const auto reals = static_cast<std::size_t>(real_bytes / static_cast<int64_t>(sizeof(double)) + 8);
-        if (work.reals.size() < reals) work.reals.resize(reals);
-        if (work.indices.size() < static_cast<std::size_t>(indices)) work.indices.resize(static_cast<std::size_t>(indices));
-        next_ = reinterpret_cast<std::byte*>(work.reals.data());
-        next_index_ = work.indices.data();
-    }
-    /// `count` is rounded up to whole vectors.
-    template <class T>
-    T* take(int64_t count) {
-        T* taken = reinterpret_cast<T*>(next_);
-        next_ += padded<T>(count) * static_cast<int64_t>(sizeof(T));
-        return taken;
-    }
-    int64_t* take_indices(int64_t count) {
-        next_index_ += count;
-        return next_index_ - count;
-    }
-
-private:
-    std::byte* next_;
-    int64_t* next_index_;
-};
-
 /// Householder factorisation of one matrix in scratch memory. Left-looking: four columns stay in cache while all
 /// earlier reflectors pass over them.
 template <class T>
@@ -99,8 +73,9 @@ public:
           z_(z),
           ratios_(ratios),
           ld_(padded<T>(z.rows)),
-          scratch_(work, static_cast<int64_t>(sizeof(T)) * (ld_ * (z.cols + 5) + padded<T>(z.cols)) +
-                             static_cast<int64_t>(sizeof(double)) * padded<double>(z.cols),
+          scratch_(work,
+                   static_cast<int64_t>(sizeof(T)) * (ld_ * (z.cols + 5) + padded<T>(z.cols)) +
+                       static_cast<int64_t>(sizeof(double)) * padded<double>(z.cols),
                    z.rows + 3 * z.cols),
           v_(scratch_.take<T>(ld_ * z.cols)),
           group_(scratch_.take<T>(ld_ * 4)),
@@ -118,9 +93,8 @@ public:
             return;
         }
         std::iota(order_, order_ + z_.rows, int64_t{0});
-        std::sort(order_, order_ + z_.rows, [this](int64_t a, int64_t b) {
-            return row_max_[a] != row_max_[b] ? row_max_[a] > row_max_[b] : a < b;
-        });
+        std::sort(order_, order_ + z_.rows,
+                  [this](int64_t a, int64_t b) { return row_max_[a] != row_max_[b] ? row_max_[a] > row_max_[b] : a < b; });
         for (int64_t j = 0; j < z_.cols; j += 4) factor_group(j, std::min<int64_t>(4, z_.cols - j), log_r);
         // A zero column takes a direction that no other column needs, so it does not spoil the columns after it.
         int64_t spare = reflectors_;
@@ -209,7 +183,7 @@ private:
     int64_t ld_;
     Scratch scratch_;
     T *v_, *group_, *row_max_, *tau_;
-    double* inverse_;    ///< 2^base_ / r_jj of the column of each reflector
+    double* inverse_;  ///< 2^base_ / r_jj of the column of each reflector
     int64_t* order_;
     int64_t* direction_;  ///< column of the orthogonal matrix H_0 H_1 ... that becomes column j of Q
     int64_t* exponent_;   ///< column j was multiplied by 2^-exponent

@@ -20,7 +20,10 @@ void accurate_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> l
 /// LAPACK geqrf and orgqr.
 template <class T>
 void library_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> log_r, backend::Backend::QrWork& work,
-                 MatrixView<float> ratios = {});
+                MatrixView<float> ratios = {});
+
+/// See backend::Backend::gram_qr. Cholesky factorisation of the Gram matrix: all of it products, no reflections.
+bool gram_qr(MatrixView<double> z, double least, std::span<double> log_r, backend::Backend::QrWork& work, MatrixView<float> ratios);
 
 /// log|det a| by LU of the matrix with rows, then columns, scaled by powers of two to maxima in [1/2, 1).
 double log_abs_det(const Kernels<double>& kernels, MatrixView<double> a, backend::Backend::QrWork& work);

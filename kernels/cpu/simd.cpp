@@ -2,18 +2,10 @@
 
 #include <algorithm>
 
-// A body is inlined into one wrapper per instruction set and takes the wrapper's target.
-#define AELLE_BODY [[gnu::always_inline]] inline
+#include "aelle/base/vector.hpp"
 
 namespace aelle::cpu {
 namespace {
-
-/// A vector register of `Bytes`: each copy uses the width that its instruction set has, wider ones would go through memory.
-template <class T, int Bytes>
-struct Vector {
-    typedef T type __attribute__((vector_size(Bytes), may_alias));
-    static constexpr int64_t lanes = Bytes / static_cast<int64_t>(sizeof(T));
-};
 
 template <class T, int Bytes>
 AELLE_BODY T horizontal_sum(const typename Vector<T, Bytes>::type& v) {
@@ -89,8 +81,7 @@ template <class T, int Bytes>
 AELLE_BODY void sparse_block_body(const Sparse<T>& a, const T* scale, MatrixView<const T> v, MatrixView<T> w, T* tile) {
     constexpr int64_t one = vector_length<T>, two = tile_columns<T>;
     int64_t first = 0;
-    for (; v.cols - first > one; first += two)
-        sparse_tile_body<T, Bytes, two>(a, scale, v, w, tile, first, std::min(two, v.cols - first));
+    for (; v.cols - first > one; first += two) sparse_tile_body<T, Bytes, two>(a, scale, v, w, tile, first, std::min(two, v.cols - first));
     if (first < v.cols) sparse_tile_body<T, Bytes, one>(a, scale, v, w, tile, first, v.cols - first);
 }
 
@@ -98,6 +89,12 @@ template <class T>
 AELLE_BODY void weighted_sum_body(int64_t n, int64_t count, const T* const* c, const T* const* s, T* out) {
     const T *c0 = c[0], *s0 = s[0];
     int64_t next = 1;
+    if (count == 4) {
+        const T *c1 = c[1], *s1 = s[1], *c2 = c[2], *s2 = s[2], *c3 = c[3], *s3 = s[3];
+#pragma omp simd
+        for (int64_t i = 0; i < n; ++i) out[i] = c0[i] * s0[i] + c1[i] * s1[i] + (c2[i] * s2[i] + c3[i] * s3[i]);
+        return;
+    }
     if (count > 1) {
         const T *c1 = c[1], *s1 = s[1];
 #pragma omp simd
@@ -150,8 +147,7 @@ AELLE_BODY void reflect_columns_body(const T* v, const T* tau, int64_t ld, int64
 }
 
 template <class T, int Bytes>
-AELLE_BODY void reflect_body(const T* v, const T* tau, int64_t ld, int64_t first, int64_t direction, int64_t count, T* c,
-                             int64_t columns) {
+AELLE_BODY void reflect_body(const T* v, const T* tau, int64_t ld, int64_t first, int64_t direction, int64_t count, T* c, int64_t columns) {
     if (count == 0) return;
     if (columns == 4) return reflect_columns_body<T, Bytes, 4>(v, tau, ld, first, direction, count, c);
     for (int64_t j = 0; j < columns; ++j) reflect_columns_body<T, Bytes, 1>(v, tau, ld, first, direction, count, c + j * ld);
@@ -204,25 +200,24 @@ AELLE_BODY bool row_maxima_body(MatrixView<const T> z, T* largest) {
     return zero == T(0);
 }
 
-#define AELLE_KERNELS(NAME, BYTES, TARGET)                                                                                      \
-    template <class T>                                                                                                          \
-    struct NAME {                                                                                                               \
-        TARGET static void sparse_vector(const Sparse<T>& a, const T* x, T* y) { sparse_vector_body<T>(a, x, y); }              \
-        TARGET static void sparse_block(const Sparse<T>& a, const T* scale, MatrixView<const T> v, MatrixView<T> w, T* tile) {  \
-            sparse_block_body<T, BYTES>(a, scale, v, w, tile);                                                                  \
-        }                                                                                                                       \
-        TARGET static void weighted_sum(int64_t n, int64_t count, const T* const* c, const T* const* s, T* out) {               \
-            weighted_sum_body<T>(n, count, c, s, out);                                                                          \
-        }                                                                                                                       \
-        TARGET static void reflect(const T* v, const T* tau, int64_t ld, int64_t first, int64_t direction, int64_t count, T* c, \
-                                   int64_t columns) {                                                                           \
-            reflect_body<T, BYTES>(v, tau, ld, first, direction, count, c, columns);                                            \
-        }                                                                                                                       \
-        TARGET static T sum_of_squares(const T* x, int64_t n) { return sum_of_squares_body<T, BYTES>(x, n); }                   \
-        TARGET static T largest(const T* x, int64_t n) { return largest_body<T>(x, n); }                                        \
-        TARGET static bool row_maxima(MatrixView<const T> z, T* largest) { return row_maxima_body<T>(z, largest); }             \
-        static constexpr Kernels<T> table{sparse_vector, sparse_block, weighted_sum, reflect, sum_of_squares, largest,          \
-                                          row_maxima};                                                                          \
+#define AELLE_KERNELS(NAME, BYTES, TARGET)                                                                                          \
+    template <class T>                                                                                                              \
+    struct NAME {                                                                                                                   \
+        TARGET static void sparse_vector(const Sparse<T>& a, const T* x, T* y) { sparse_vector_body<T>(a, x, y); }                  \
+        TARGET static void sparse_block(const Sparse<T>& a, const T* scale, MatrixView<const T> v, MatrixView<T> w, T* tile) {      \
+            sparse_block_body<T, BYTES>(a, scale, v, w, tile);                                                                      \
+        }                                                                                                                           \
+        TARGET static void weighted_sum(int64_t n, int64_t count, const T* const* c, const T* const* s, T* out) {                   \
+            weighted_sum_body<T>(n, count, c, s, out);                                                                              \
+        }                                                                                                                           \
+        TARGET static void reflect(const T* v, const T* tau, int64_t ld, int64_t first, int64_t direction, int64_t count, T* c,     \
+                                   int64_t columns) {                                                                               \
+            reflect_body<T, BYTES>(v, tau, ld, first, direction, count, c, columns);                                                \
+        }                                                                                                                           \
+        TARGET static T sum_of_squares(const T* x, int64_t n) { return sum_of_squares_body<T, BYTES>(x, n); }                       \
+        TARGET static T largest(const T* x, int64_t n) { return largest_body<T>(x, n); }                                            \
+        TARGET static bool row_maxima(MatrixView<const T> z, T* largest) { return row_maxima_body<T>(z, largest); }                 \
+        static constexpr Kernels<T> table{sparse_vector, sparse_block, weighted_sum, reflect, sum_of_squares, largest, row_maxima}; \
     };
 
 AELLE_KERNELS(Baseline, 16, )

@@ -1,7 +1,8 @@
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <numbers>
@@ -317,6 +318,54 @@ TEST(Choice, SaysWhyThereIsNoGpu) {
 
 TEST(DeviceKind, NamesTheInstructionSet) {
     EXPECT_EQ(choose(Device::cpu).backend->device_kind().rfind("cpu " + std::string(cpu::name(cpu::best_instruction_set())), 0), 0U);
+}
+
+TEST(GramQr, AgreesWithReflectionsWhereItAccepts) {
+    const auto cpu = choose(Device::cpu).backend;
+    Backend::QrWork work;
+    for (const int64_t k : {1, 5, 16, 64, 65, 130, 300})
+        for (const int64_t rows : {k, k + 37}) {
+            RandomStream random(11, 0, Purpose::tangent);
+            Matrix<double> z(rows, k), q(rows, k);
+            for (int64_t i = 0; i < z.size(); ++i) z.data()[i] = random.normal() / std::sqrt(static_cast<double>(rows));
+            for (int64_t j = 0; j < k; ++j) z(j, j) += 3.0;  // well conditioned
+            Matrix<double> gram = z;
+            q = z;
+            std::vector<double> log_r(static_cast<std::size_t>(k)), log_gram(log_r.size());
+            Matrix<float> ratios(k, k), gram_ratios(k, k);
+            cpu->qr(QrMethod::accurate, q.view(), log_r, work, ratios.view());
+            ASSERT_TRUE(cpu->gram_qr(gram.view(), 1e-2, log_gram, work, gram_ratios.view())) << rows << " x " << k;
+            for (int64_t j = 0; j < k; ++j) {
+                EXPECT_NEAR(log_gram[j], log_r[j], 1e-12) << rows << " x " << k << ", " << j;
+                double sign = 0.0;  // of a column, which reflections leave open
+                for (int64_t i = 0; i < rows; ++i) sign += gram(i, j) * q(i, j);
+                EXPECT_NEAR(std::fabs(sign), 1.0, 1e-11);
+                for (int64_t i = 0; i < rows; ++i)
+                    ASSERT_NEAR(std::copysign(1.0, sign) * gram(i, j), q(i, j), 1e-11) << rows << " x " << k << ", " << i << " " << j;
+                for (int64_t i = 0; i < k; ++i)
+                    ASSERT_NEAR(std::fabs(gram_ratios(i, j)), std::fabs(ratios(i, j)), 1e-5f) << rows << " x " << k << ", " << i << " " << j;
+            }
+        }
+}
+
+TEST(GramQr, RefusesColumnsThatAreSmallOrDependentOrNotFinite) {
+    const auto cpu = choose(Device::cpu).backend;
+    Backend::QrWork work;
+    for (const int64_t k : {4, 64, 300})
+        for (const double last : {9e-3, 0.0, infinity, std::nan("")}) {
+            Matrix<double> z(k, k);
+            for (int64_t j = 0; j < k; ++j) z(j, j) = j + 1 == k ? last : 1.0;
+            const Matrix<double> before = z;
+            std::vector<double> log_r(static_cast<std::size_t>(k));
+            EXPECT_FALSE(cpu->gram_qr(z.view(), 1e-2, log_r, work, {})) << k << " " << last;
+            if (!std::isnan(last)) {
+                EXPECT_TRUE(std::equal(before.data(), before.data() + before.size(), z.data())) << "z was changed";
+            }
+        }
+    Matrix<double> huge(2, 2);
+    huge(0, 0) = huge(1, 1) = 1e150;
+    std::vector<double> log_r(2);
+    EXPECT_FALSE(cpu->gram_qr(huge.view(), 1e-2, log_r, work, {}));
 }
 
 }  // namespace

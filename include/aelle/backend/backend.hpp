@@ -51,6 +51,7 @@ public:
     virtual void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) = 0;  ///< w = S v
     virtual void unsheared_jacobian(MatrixView<T> s) = 0;                        ///< S
     virtual void shear(MatrixView<T> v) = 0;                                     ///< v is replaced by P v
+    virtual bool shears() const { return true; }                                 ///< false: P = 1 at all times
 };
 
 /// A batch of input sequences of equal length. Column t * batch + b of a matrix belongs to step t of sequence b.
@@ -145,8 +146,7 @@ public:
                           MatrixView<double> c) const = 0;
 
     /// parameters: those of cell rank1. The ForceLoop starts with x = 0, z = 0, w_o = weight_out and P = I / alpha.
-    virtual std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters,
-                                                  double alpha) const = 0;
+    virtual std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters, double alpha) const = 0;
 
     /// z (D x K, K <= D) is replaced by Q of its reduced QR factorisation, and log|r_jj| is stored (not added) in log_r[K]. Column signs
     /// of Q are arbitrary. A zero column gives -infinity, leaves Q with orthonormal columns and never yields NaN from finite input;
@@ -158,6 +158,16 @@ public:
     };
     virtual void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios = {}) const = 0;
     virtual void qr(QrMethod method, MatrixView<float> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios = {}) const = 0;
+
+    /// The same by Cholesky factorisation of Z^T Z, which costs much less: Q = Z R^-1. False, with z as it was, unless every r_jj is at least `least` times the
+    /// norm of the largest column; or where a backend has no such path. Q^T Q differs from 1 by rounding over least^2, but Q R from Z by rounding
+    /// alone, so that the product of the R of many steps is as good as by reflections once the last Q is factored by qr() (performance.md section 3,
+    /// rule 3; Yamamoto, Nakatsukasa, Yanagisawa & Fukaya, ETNA 44 (2015), for one pass).
+    virtual bool gram_qr(MatrixView<double> /*z*/, double /*least*/, std::span<double> /*log_r*/, QrWork& /*work*/,
+                         MatrixView<float> /*ratios*/) const {
+        return false;
+    }
+    virtual bool gram_qr(MatrixView<float>, double, std::span<double>, QrWork&, MatrixView<float>) const { return false; }
 
     /// log|det A| of a square matrix, which is overwritten; -infinity when singular. Rows and columns are equilibrated first, so that
     /// strongly graded matrices keep relative accuracy.
