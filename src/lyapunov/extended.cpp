@@ -19,7 +19,11 @@ void round(MatrixView<const DoubleDouble> from, MatrixView<double> to) {
 
 template <class T>
 ExtendedChain::ExtendedChain(MatrixView<const T> q)
-    : q_(q.rows, q.cols), z_(q.rows, q.cols), j_(q.rows, q.rows), rounded_(q.rows, q.cols), errors_(q.cols),
+    : q_(q.rows, q.cols),
+      z_(q.rows, q.cols),
+      j_(q.rows, q.rows),
+      rounded_(q.rows, q.cols),
+      errors_(q.cols),
       log_sum_(static_cast<std::size_t>(q.cols), 0.0) {
     for (int64_t j = 0; j < q.cols; ++j) {
         for (int64_t i = 0; i < q.rows; ++i) {
@@ -27,8 +31,7 @@ ExtendedChain::ExtendedChain(MatrixView<const T> q)
             exact_ = exact_ && q(i, j) == (i == j ? T(1) : T(0));
         }
     }
-    factorisation_.log_r.resize(log_sum_.size());
-    factorisation_.ratios = Matrix<float>(q.cols, q.cols);
+    factorisation_ = Factorisation(q.cols);
     if (exact_) return;
     std::vector<double> ignored(log_sum_.size());
     backend::extended_qr(q_.view(), ignored, {});
@@ -56,7 +59,7 @@ bool ExtendedChain::factor(bool counts) {
     round(std::as_const(z_).view(), rounded_.view());
     const double largest = largest_column_norm<double>(std::as_const(rounded_).view());
     factorisation_.before<double>(backend::QrMethod::accurate, rounded_.view());
-    backend::extended_qr(z_.view(), factorisation_.log_r, factorisation_.ratios.view());
+    backend::extended_qr(z_.view(), factorisation_.log_r, factorisation_.unit_r());
     if (std::any_of(factorisation_.log_r.begin(), factorisation_.log_r.end(), [](double x) { return std::isnan(x) || x == HUGE_VAL; }))
         return false;
     round(std::as_const(z_).view(), rounded_.view());

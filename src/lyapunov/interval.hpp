@@ -7,6 +7,27 @@
 
 namespace aelle::lyapunov {
 
+/// Whether something that fails for whole stretches of a run is worth another try: after each failure it rests, the longer the more often it failed.
+class Patience {
+public:
+    bool tries() {
+        if (rest_ == 0) return true;
+        --rest_;
+        return false;
+    }
+    void report(bool success) {
+        if (success) {
+            next_rest_ = 1;
+        } else {
+            rest_ = next_rest_;
+            next_rest_ = std::min<int64_t>(2 * next_rest_, 512);
+        }
+    }
+
+private:
+    int64_t rest_ = 0, next_rest_ = 1;
+};
+
 class Interval {
 public:
     /// `fixed` = 0 for automatic.

@@ -41,6 +41,7 @@ public:
     void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) override { network_->unsheared_tangent(v, w); }
     void unsheared_jacobian(MatrixView<T> s) override { network_->unsheared_jacobian(s); }
     void shear(MatrixView<T> v) override { network_->shear(v); }
+    bool shears() const override { return network_->shears(); }
     bool extended() const override { return extended_ != nullptr; }
     void extended_jacobian(MatrixView<DoubleDouble> j) override {
         std::vector<DoubleDouble> after(before_.size());
@@ -61,15 +62,13 @@ private:
 
 template <class T>
 std::unique_ptr<TangentSystem<T>> network_system(std::unique_ptr<backend::Network<T>> network, std::vector<T> inputs,
-                                                 std::vector<T> initial_state,
-                                                 std::unique_ptr<backend::Network<DoubleDouble>> extended) {
+                                                 std::vector<T> initial_state, std::unique_ptr<backend::Network<DoubleDouble>> extended) {
     return std::make_unique<NetworkSystem<T>>(std::move(network), std::move(inputs), std::move(initial_state), std::move(extended));
 }
 
 template std::unique_ptr<TangentSystem<float>> network_system(std::unique_ptr<backend::Network<float>>, std::vector<float>,
                                                               std::vector<float>, std::unique_ptr<backend::Network<DoubleDouble>>);
 template std::unique_ptr<TangentSystem<double>> network_system(std::unique_ptr<backend::Network<double>>, std::vector<double>,
-                                                               std::vector<double>,
-                                                               std::unique_ptr<backend::Network<DoubleDouble>>);
+                                                               std::vector<double>, std::unique_ptr<backend::Network<DoubleDouble>>);
 
 }  // namespace aelle::lyapunov

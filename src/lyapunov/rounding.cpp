@@ -1,6 +1,5 @@
 #include "src/lyapunov/rounding.hpp"
 
-#include <cblas.h>
 #include <lapacke.h>
 
 #include <algorithm>
@@ -10,6 +9,8 @@
 
 #include "aelle/base/error.hpp"
 #include "aelle/base/random.hpp"
+#include "aelle/base/triangular.hpp"
+#include "aelle/base/vector.hpp"
 
 namespace aelle::lyapunov {
 namespace {
@@ -19,29 +20,59 @@ int narrow(int64_t n) {
     return static_cast<int>(n);
 }
 
-/// c = a^T b
-void transposed_product(MatrixView<const double> a, MatrixView<const double> b, double* c) {
-    cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, narrow(a.cols), narrow(b.cols), narrow(a.rows), 1.0, a.data, narrow(a.ld), b.data,
-                narrow(b.ld), 0.0, c, narrow(a.cols));
-}
-void transposed_product(MatrixView<const float> a, MatrixView<const float> b, float* c) {
-    cblas_sgemm(CblasColMajor, CblasTrans, CblasNoTrans, narrow(a.cols), narrow(b.cols), narrow(a.rows), 1.0f, a.data, narrow(a.ld), b.data,
-                narrow(b.ld), 0.0f, c, narrow(a.cols));
-}
-
 // Rounding of one QR in units of u times the size of its operands.
 constexpr double rounding_of_qr = 4.0;
 constexpr float rounding_of_q = 2.0f;
 
-/// b = r b for unit upper triangular r.
-void triangular_product(const Matrix<float>& r, Matrix<float>& b) {
-    cblas_strmm(CblasColMajor, CblasLeft, CblasUpper, CblasNoTrans, CblasUnit, narrow(b.rows()), narrow(b.cols()), 1.0f, r.data(),
-                narrow(r.rows()), b.data(), narrow(b.rows()));
+/// |x| where it is below `most`, otherwise that, also for NaN.
+AELLE_BODY float bounded(float x, float most) { return std::fabs(x) < most ? x : most; }
+
+/// x_k += weight_k noise_k
+AELLE_CLONES void add_noise(int64_t n, const float* weight, const float* noise, float most, float* x) {
+    for (int64_t k = 0; k < n; ++k) x[k] = bounded(x[k] + weight[k] * noise[k], most);
 }
-/// b = b r^-1
-void triangular_division(Matrix<float>& b, const Matrix<float>& r) {
-    cblas_strsm(CblasColMajor, CblasRight, CblasUpper, CblasNoTrans, CblasUnit, narrow(b.rows()), narrow(b.cols()), 1.0f, r.data(),
-                narrow(r.rows()), b.data(), narrow(b.rows()));
+
+/// to_k = x_k size_k inverse + rounding_of_q noise_k, with a growth of at most exp(growth_range)
+AELLE_CLONES void turn(int64_t n, const float* x, const double* size, double inverse, double most_growth, const float* noise, float most,
+                       float* to) {
+    for (int64_t k = 0; k < n; ++k) {
+        const double growth = size[k] * inverse;
+        to[k] = bounded(x[k] * static_cast<float>(growth < most_growth ? growth : most_growth) + rounding_of_q * noise[k], most);
+    }
+}
+
+/// largest_i = max(largest_i, |x_i|)
+AELLE_CLONES void raise_to(int64_t n, const double* x, double* largest) {
+    for (int64_t i = 0; i < n; ++i) largest[i] = std::fabs(x[i]) > largest[i] ? std::fabs(x[i]) : largest[i];
+}
+AELLE_CLONES void raise_to(int64_t n, const float* x, double* largest) {
+    for (int64_t i = 0; i < n; ++i)
+        largest[i] = static_cast<double>(std::fabs(x[i])) > largest[i] ? static_cast<double>(std::fabs(x[i])) : largest[i];
+}
+
+/// The largest |x_i| rows_i of those |x_i| above `noise`; what reflection j of size in_r brought into row i, where a later column may need a row
+/// that was small, raises rows_i.
+AELLE_CLONES double reach(int64_t n, const double* x, double noise, double in_r, double* rows) {
+    double largest = 0.0;
+#pragma omp simd reduction(max : largest)
+    for (int64_t i = 0; i < n; ++i) {
+        const double size = std::fabs(x[i]) > noise ? std::fabs(x[i]) : 0.0;
+        largest = size * rows[i] > largest ? size * rows[i] : largest;
+        rows[i] = size * in_r > rows[i] ? size * in_r : rows[i];
+    }
+    return largest;
+}
+/// sum of (x_k weight_k)^2
+AELLE_CLONES double weighted_square(int64_t n, const float* x, const double* weight) {
+    double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t k = 0; k < n; ++k) sum += static_cast<double>(x[k]) * weight[k] * static_cast<double>(x[k]) * weight[k];
+    return sum;
+}
+
+double reach(int64_t n, const float* x, double noise, double in_r, double* rows) {
+    const std::vector<double> wide(x, x + n);
+    return reach(n, wide.data(), noise, in_r, rows);
 }
 
 template <class T>
@@ -54,20 +85,21 @@ double column_norm(const T* x, int64_t n) {
 
 }  // namespace
 
-template <class T>
-double InverseNorm<T>::operator()(MatrixView<const T> q, MatrixView<const T> z) {
-    const int64_t k = q.cols;
-    const auto count = static_cast<std::size_t>(k);
-    product_.resize(count * count);
+double InverseNorm::operator()(const Factorisation& f) {
+    const auto count = f.log_r.size();
+    const auto k = static_cast<int64_t>(count);
     r_.resize(count * count);
     work_.resize(3 * count);
     integers_.resize(count);
-    transposed_product(q, z, product_.data());
+    const double top = *std::max_element(f.log_r.begin(), f.log_r.end());
+    diagonal_.resize(count);
+    for (std::size_t i = 0; i < count; ++i) diagonal_[i] = std::exp(f.log_r[i] - top);
+    const MatrixView<const float> ratios = f.unit_r();
     double norm = 0.0;
     for (int64_t j = 0; j < k; ++j) {
         double sum = 0.0;
         for (int64_t i = 0; i <= j; ++i) {
-            r_[j * k + i] = static_cast<double>(product_[j * k + i]);
+            r_[j * k + i] = static_cast<double>(ratios(i, j)) * diagonal_[i];
             sum += std::fabs(r_[j * k + i]);
         }
         norm = std::max(norm, sum);
@@ -76,7 +108,7 @@ double InverseNorm<T>::operator()(MatrixView<const T> q, MatrixView<const T> z) 
     const int status =
         LAPACKE_dtrcon_work(LAPACK_COL_MAJOR, '1', 'U', 'N', narrow(k), r_.data(), narrow(k), &reciprocal, work_.data(), integers_.data());
     require(status == 0, "LAPACK trcon refused its arguments");
-    return 1.0 / (reciprocal * norm);
+    return std::exp(-top) / (reciprocal * norm);
 }
 
 template <class T>
@@ -86,10 +118,7 @@ void Factorisation::before(backend::QrMethod method, MatrixView<const T> z) {
     if (method == backend::QrMethod::library) {
         std::fill(rows_.begin(), rows_.end(), largest_column_norm(z));
     } else {
-        for (int64_t j = 0; j < z.cols; ++j) {
-            const T* x = z.column(j);
-            for (int64_t i = 0; i < z.rows; ++i) rows_[i] = std::max(rows_[i], static_cast<double>(std::fabs(x[i])));
-        }
+        for (int64_t j = 0; j < z.cols; ++j) raise_to(z.rows, z.column(j), rows_.data());
     }
     sorted_ = rows_;
     std::sort(sorted_.begin(), sorted_.end(), std::greater<>());
@@ -104,21 +133,23 @@ void Factorisation::after(backend::QrMethod method, MatrixView<const T> q, doubl
             if (std::isinf(log_r[j]) == zero) scales[j] = sorted_[row++];  // zero columns take what rows are left
     if (method == backend::QrMethod::library) return;
     const double noise = 1024 * unit;
+    sorted_.assign(log_r.size(), 0.0);  // from here on the largest entry of every row of `ratios`
+    for (int64_t k = 0; k < q.cols; ++k) raise_to(k + 1, ratios.column(k), sorted_.data());
     for (int64_t j = 0; j < q.cols; ++j) {
         if (std::isinf(log_r[j])) continue;
-        double largest = 0.0;
-        for (int64_t k = j; k < q.cols; ++k) largest = std::max(largest, static_cast<double>(std::fabs(ratios(j, k))));
-        const double in_r = largest * std::exp(log_r[j]);
-        scales[j] = in_r;
-        const T* x = q.column(j);
-        for (int64_t i = 0; i < q.rows; ++i) {
-            const double size = static_cast<double>(std::fabs(x[i]));
-            if (size <= noise) continue;
-            scales[j] = std::max(scales[j], size * rows_[i]);
-            // What reflection j brought into row i, where a later column may need a row that was small.
-            rows_[i] = std::max(rows_[i], size * in_r);
-        }
+        const double in_r = sorted_[j] * std::exp(log_r[j]);
+        scales[j] = std::max(in_r, reach(q.rows, q.column(j), noise, in_r, rows_.data()));
     }
+}
+
+void Factorisation::of_columns(int64_t rows) {
+    growth = std::sqrt(static_cast<double>(rows));
+    const double top = *std::max_element(log_r.begin(), log_r.end());
+    double largest = 0.0;
+    scales.resize(log_r.size());
+    for (std::size_t k = 0; k < log_r.size(); ++k) scales[k] = std::exp(log_r[k] - top);
+    for (int64_t l = 0; l < ratios.cols(); ++l) largest = std::max(largest, weighted_square(l + 1, ratios.column(l), scales.data()));
+    scales.assign(log_r.size(), std::sqrt(largest) * std::exp(top));
 }
 
 void Factorisation::of_block(double probe) { std::fill(scales.begin(), scales.end(), probe); }
@@ -128,19 +159,11 @@ namespace {
 /// u s / r for an error of size s in units of u.
 template <class T>
 double relative(const Factorisation& f, std::size_t j) {
-    return f.growth * (std::exp(std::log(Precision<T>::unit * f.scales[j]) - f.log_r[j]) +
-                       std::exp(std::log(Precision<T>::smallest) - f.log_r[j]));
+    return f.growth *
+           (std::exp(std::log(Precision<T>::unit * f.scales[j]) - f.log_r[j]) + std::exp(std::log(Precision<T>::smallest) - f.log_r[j]));
 }
 
 }  // namespace
-
-/// log of the norm of column l of R.
-double log_norm(const Factorisation& f, int64_t l) {
-    double top = f.log_r[l];
-    for (int64_t k = 0; k < l; ++k)
-        if (f.ratios(k, l) != 0.0f) top = std::max(top, f.log_r[k] + std::log(std::fabs(static_cast<double>(f.ratios(k, l)))));
-    return top + 0.5 * std::log(static_cast<double>(l + 1));
-}
 
 template <class T>
 double local_error(const Factorisation& f) {
@@ -153,54 +176,88 @@ double local_error(const Factorisation& f) {
 template <class T>
 ChainErrors<T>::ChainErrors(int64_t columns)
     : sums_(static_cast<std::size_t>(columns)),
-      direction_(columns, columns),
-      turned_(columns, columns),
+      direction_(padded_rows(columns), columns),
+      turned_(padded_rows(columns), columns),
       noise_(static_cast<std::size_t>(columns * columns + shifts)),
-      weight_(sums_.size()) {
+      weight_(sums_.size()),
+      size_(sums_.size()) {
     RandomStream random(0, 0, Purpose::tangent, 2);
     for (float& x : noise_) x = static_cast<float>(random.uniform(-std::numbers::sqrt3, std::numbers::sqrt3));
 }
 
+namespace {
+
+/// log of the norm of column l of R.
+double log_norm(const Factorisation& f, int64_t l) {
+    double top = f.log_r[l];
+    for (int64_t k = 0; k < l; ++k)
+        if (f.ratios(k, l) != 0.0f) top = std::max(top, f.log_r[k] + std::log(std::fabs(static_cast<double>(f.ratios(k, l)))));
+    return top + 0.5 * std::log(static_cast<double>(l + 1));
+}
+
+constexpr double growth_range = 80.0;  // of exp in single precision
+
+/// size_k = r_kk over what lies in the middle of them in logarithms, so that their quotients keep range; 0 for r_kk = 0.
+void sizes(const std::vector<double>& log_r, std::vector<double>& size) {
+    double low = std::numeric_limits<double>::infinity(), high = -low;
+    for (const double x : log_r) {
+        if (std::isinf(x)) continue;
+        low = std::min(low, x);
+        high = std::max(high, x);
+    }
+    for (std::size_t k = 0; k < size.size(); ++k)
+        size[k] = std::isinf(log_r[k]) ? 0.0 : std::exp(std::clamp(log_r[k] - 0.5 * (low + high), -700.0, 700.0));
+}
+
+}  // namespace
+
+template <class T>
+void ChainErrors<T>::disturb_product(const Factorisation& f) {
+    const auto n = static_cast<int64_t>(sums_.size());
+    for (int64_t j = 0; j < n; ++j)
+        weight_[j] = std::isinf(f.log_r[j])
+                         ? 0.0f
+                         : static_cast<float>(rounding_of_qr * std::exp(std::min(std::log(f.scales[j]) - f.log_r[j], growth_range)));
+    std::vector<float> least;  // of an exact product, rounding is also relative to every column
+    for (int64_t l = 0; l < n; ++l) {
+        const float* weight = weight_.data() + l;
+        if (f.exact_product) {
+            const double column = log_norm(f, l);
+            least.clear();
+            for (int64_t k = l; k < n; ++k)
+                least.push_back(
+                    std::min(weight_[k], static_cast<float>(rounding_of_qr * std::exp(std::min(column - f.log_r[k], growth_range)))));
+            weight = least.data();
+        }
+        add_noise(n - l, weight, noise(l, l), most, turned_.column(l) + l);
+    }
+}
+
 template <class T>
 void ChainErrors<T>::add(const Factorisation& f, bool counts) {
-    const int64_t n = direction_.rows();
+    const auto n = static_cast<int64_t>(sums_.size());
     shift_ = (shift_ + 389) % shifts;
-    constexpr double range = 80.0;                                   // of exp in single precision
-    constexpr float most = static_cast<float>(1 / Precision<T>::unit);  // a direction wholly wrong
-    const auto small = [](float x) { return std::fabs(x) < most ? x : most; };  // also for NaN
-    std::copy_n(direction_.data(), n * n, turned_.data());
-    triangular_product(f.ratios, turned_);
-    for (int64_t j = 0; j < n; ++j) {
-        weight_[j] = std::isinf(f.log_r[j]) ? 0.0 : rounding_of_qr * std::exp(std::min(std::log(f.scales[j]) - f.log_r[j], range));
-        std::fill_n(turned_.column(j), j, 0.0f);
-    }
-    for (int64_t l = 0; l < n; ++l) {
-        const double column = f.exact_product ? log_norm(f, l) : std::numeric_limits<double>::infinity();
-        for (int64_t k = l; k < n; ++k) {
-            const double weight = std::min(weight_[k], rounding_of_qr * std::exp(std::min(column - f.log_r[k], range)));
-            turned_(k, l) = small(turned_(k, l) + static_cast<float>(weight) * noise(k, l));
-        }
-    }
-    triangular_division(turned_, f.ratios);
+    lower_part_of_product(f.ratios.data(), direction_.data(), turned_.data(), direction_.rows(), n);
+    disturb_product(f);
+    solve_from_right<float>(turned_.data(), turned_.rows(), n, f.ratios.data(), 1, f.ratios.rows(), nullptr, true);
+    sizes(f.log_r, size_);
     for (int64_t l = 0; l < n; ++l) {
         const bool exists = !std::isinf(f.log_r[l]);  // a zero column has an arbitrary direction, and no other column depends on it
         if (counts) {
-            if (exists) sums_[l] += Precision<T>::unit * std::fabs(static_cast<double>(small(turned_(l, l))));
+            if (exists) sums_[l] += Precision<T>::unit * std::fabs(static_cast<double>(bounded(turned_(l, l), most)));
             else if (f.scales[l] != 0.0) sums_[l] = std::numeric_limits<double>::infinity();  // rounding may have left the zero
         }
-        for (int64_t k = l + 1; k < n; ++k) {
-            const double growth = exists ? std::exp(std::min(f.log_r[k] - f.log_r[l], range)) : 0.0;
-            direction_(k, l) = small(turned_(k, l) * static_cast<float>(growth) + rounding_of_q * noise(k, l));
-        }
+        turn(n - l - 1, turned_.column(l) + l + 1, size_.data() + l + 1, exists ? 1.0 / size_[l] : 0.0, std::exp(growth_range),
+             noise(l + 1, l), most, direction_.column(l) + l + 1);
     }
 }
 
 template <class T>
 void ChainErrors<T>::disturb(double size) {
-    const int64_t n = direction_.rows();
+    const auto n = static_cast<int64_t>(sums_.size());
     shift_ = (shift_ + 389) % shifts;
     for (int64_t l = 0; l < n; ++l)
-        for (int64_t k = l + 1; k < n; ++k) direction_(k, l) += static_cast<float>(size) * noise(k, l);
+        for (int64_t k = l + 1; k < n; ++k) direction_(k, l) += static_cast<float>(size) * *noise(k, l);
 }
 
 template <class T>
@@ -238,8 +295,6 @@ double largest_column_norm(MatrixView<const T> z) {
     return largest;
 }
 
-template class InverseNorm<float>;
-template class InverseNorm<double>;
 template void Factorisation::before(backend::QrMethod, MatrixView<const float>);
 template void Factorisation::before(backend::QrMethod, MatrixView<const double>);
 template void Factorisation::after(backend::QrMethod, MatrixView<const float>, double);

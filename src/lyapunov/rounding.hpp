@@ -53,25 +53,20 @@ struct Precision<DoubleDouble> {
     static constexpr double exponent_tolerance = Precision<double>::exponent_tolerance;
 };
 
-/// |R^-1|_1 for R = q^T z; infinite when R is singular to working precision. Reuses its memory.
-template <class T>
-class InverseNorm {
-public:
-    double operator()(MatrixView<const T> q, MatrixView<const T> z);
-
-private:
-    std::vector<T> product_;
-    std::vector<double> r_, work_;
-    std::vector<int> integers_;
-};
+/// Rows of a (n x n) matrix in single precision, padded as the kernels of base/triangular.hpp want them.
+constexpr int64_t padded_rows(int64_t n) { return (n + 15) / 16 * 16; }
 
 /// One factorisation Z = Q' R as the bounds need it.
 struct Factorisation {
     std::vector<double> log_r;
     std::vector<double> scales;  ///< of column j: size of (Q'^T F)_j in units of u; 0 for r_jj = 0 that is exact
-    Matrix<float> ratios;        ///< R with its rows divided by r_jj
+    Matrix<float> ratios;        ///< (padded_rows(K) x K) R with its rows divided by r_jj
     bool exact_product = false;  ///< Z is free of rounding: that of the factorisation is also relative to every column
     double growth = 1.0;         ///< of errors in a sum of D products, those of unlike sign mostly cancelling
+
+    explicit Factorisation(int64_t columns = 0) : log_r(static_cast<std::size_t>(columns)), ratios(padded_rows(columns), columns) {}
+    MatrixView<float> unit_r() { return {ratios.data(), ratios.cols(), ratios.cols(), ratios.rows()}; }
+    MatrixView<const float> unit_r() const { return {ratios.data(), ratios.cols(), ratios.cols(), ratios.rows()}; }
 
     template <class T>
     void before(backend::QrMethod method, MatrixView<const T> z);
@@ -79,9 +74,21 @@ struct Factorisation {
     template <class T>
     void after(backend::QrMethod method, MatrixView<const T> q, double unit = Precision<T>::unit);
     void of_block(double probe);  ///< replaces scales
+    /// scales and growth where rounding of Z is relative to its columns, all of like size; instead of before() and after().
+    void of_columns(int64_t rows);
 
 private:
     std::vector<double> rows_, sorted_;  ///< largest entry of every row of Z, as they stand and descending
+};
+
+/// |R^-1|_1; infinite when R is singular to working precision. Reuses its memory.
+class InverseNorm {
+public:
+    double operator()(const Factorisation& f);
+
+private:
+    std::vector<double> r_, diagonal_, work_;
+    std::vector<int> integers_;
 };
 
 /// Largest change that rounding of Z makes to a log|r_jj|.
@@ -105,14 +112,18 @@ public:
     void load(ArchiveReader& archive);
 
 private:
-    float noise(int64_t i, int64_t j) const { return noise_[static_cast<std::size_t>(i + j * direction_.rows() + shift_)]; }
+    /// What rounding does to the product and to its factorisation, into turned_.
+    void disturb_product(const Factorisation& f);
+    const float* noise(int64_t i, int64_t j) const { return noise_.data() + i + j * static_cast<int64_t>(sums_.size()) + shift_; }
 
+    static constexpr float most = static_cast<float>(1 / Precision<T>::unit);  ///< a direction wholly wrong
     static constexpr int64_t shifts = 1021;
     std::vector<double> sums_;
     Matrix<float> direction_, turned_;
     std::vector<float> noise_;  ///< uniform with variance 1; every use begins elsewhere in it
     int64_t shift_ = 0;
-    std::vector<double> weight_;
+    std::vector<float> weight_;
+    std::vector<double> size_;
 };
 
 template <class T>

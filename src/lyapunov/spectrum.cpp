@@ -18,6 +18,10 @@
 namespace aelle::lyapunov {
 namespace {
 
+constexpr int64_t determinant_every = 8;  ///< blocks
+/// Smallest r_jj over the largest column of a product that is factored by its Gram matrix. Q is orthogonal to u / least^2 = 1e-12 then, far below
+/// what the defect of a determinant, block by block, has to show.
+constexpr double least_of_gram = 1e-2;
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 void check(const char* name, int64_t found, int64_t low, int64_t high, const char* expected) {
@@ -58,16 +62,15 @@ struct SpectrumRun<T>::Impl {
         z = Matrix<T>(dimension, exponents + 1);
         spare = Matrix<T>(dimension, exponents + 1);
         const auto count = static_cast<std::size_t>(exponents);
-        for (Factorisation* f : {&first, &second, &last}) {
-            f->log_r.resize(count);
-            f->ratios = Matrix<float>(exponents, exponents);
-        }
+        for (Factorisation* f : {&first, &second, &last}) *f = Factorisation(exponents);
         log_sum.assign(count, 0.0);
         if (may_extend()) first_state.assign(system.state().begin(), system.state().end());
         start();
     }
 
     bool watches_determinant() const { return options.check_determinant && exponents == dimension; }
+    /// Of a block that is averaged: a determinant costs as much as a factorisation, and one wrong block is like the next.
+    bool checks_determinant() const { return watches_determinant() && averaged() && blocks % determinant_every == 0; }
     int64_t total() const { return options.warmup + options.steps; }
     bool averaged() const { return step >= options.warmup; }
     static MatrixView<T> columns(Matrix<T>& m, int64_t count) { return m.view().columns(0, count); }
@@ -105,7 +108,9 @@ struct SpectrumRun<T>::Impl {
 
     void advance_extended() {
         system.advance(step);
-        if (!extended->add(system, averaged(), step + 1 == options.warmup || step + 1 == total())) {  // beyond the range of its numbers: what double gave stays, with its flags
+        if (!extended->add(system, averaged(),
+                           step + 1 == options.warmup ||
+                               step + 1 == total())) {  // beyond the range of its numbers: what double gave stays, with its flags
             extended.reset();
             gave_up = true;
             step = total();
@@ -132,22 +137,25 @@ struct SpectrumRun<T>::Impl {
         }
         if (interval.automatic()) interval.accept(length, spread(), block_error / rounding_floor(), budget());
         add_to_sums(averaged());
+        if (checks_determinant()) check_determinant(length);
+        blocks += averaged();
         std::swap(q, z);
         const bool was_averaged = averaged();
         step += length;
         const double change = map.shear(columns(q, exponents));
         if (change != 0.0) {
-            sheared = true;
+            skewed = true;
             errors.disturb(1 + change * change / static_cast<double>(dimension));  // |P - I| |P^-1|, since the inverse is 2 I - P
         }
-        if (sheared && step == end) close(was_averaged);
+        if (skewed && step == end) close(was_averaged);
     }
 
-    /// The columns of q, which are P Q, become orthonormal again; what that takes belongs to the steps before it.
+    /// The columns of q become orthonormal again; what that takes belongs to the steps before it.
     void close(bool counts) {
         factor_one(columns(q, exponents), last);
-        in_two = sheared = last.exact_product = false;
-        block_logdet = 0.0;
+        --factorisations;  // of no block
+        in_two = skewed = last.exact_product = false;
+        block_exponent = 0;
         add_to_sums(counts);
     }
 
@@ -157,7 +165,16 @@ struct SpectrumRun<T>::Impl {
         errors.add(last, counts);
         if (!counts) return;
         for (int64_t j = 0; j < exponents; ++j) log_sum[j] += log_r(j);
+    }
+
+    /// How far the sum of the block's logs is from its log|det|.
+    void check_determinant(int64_t length) {
+        double sum = -block_logdet;
+        for (int64_t j = 0; j < exponents; ++j) sum += log_r(j);
+        if (std::isinf(block_logdet) && block_logdet < 0 && std::isnan(sum)) sum = 0.0;  // both are -infinity
+        defect_sum += std::isnan(sum) ? HUGE_VAL : sum;
         logdet_sum += block_logdet;
+        checked_steps += length;
     }
 
     /// log|r_jj| of the block.
@@ -167,9 +184,21 @@ struct SpectrumRun<T>::Impl {
 
     void factor_one(MatrixView<T> product, Factorisation& f) {
         f.before<T>(options.qr, product);
-        backend.qr(options.qr, product, f.log_r, work, f.ratios.view());
+        backend.qr(options.qr, product, f.log_r, work, f.unit_r());
         f.after<T>(options.qr, product);
         ++factorisations;
+    }
+
+    /// The same by the Gram matrix at a fraction of the cost where all columns are of like size; false where they are not.
+    bool factor_by_gram(MatrixView<T> product, Factorisation& f) {
+        if (options.qr != backend::QrMethod::accurate || !gram.tries()) return false;
+        const bool found = backend.gram_qr(product, least_of_gram, f.log_r, work, f.unit_r());
+        gram.report(found);
+        if (!found) return false;
+        f.of_columns(dimension);
+        skewed = true;
+        ++factorisations;
+        return true;
     }
 
     /// Products and factorisation of `length` steps from q: leaves Q' in z, and what the block_ members hold. False when something is not
@@ -184,7 +213,7 @@ struct SpectrumRun<T>::Impl {
         double norm = 1.0;
         for (int64_t m = 0; m < length; ++m) {
             map.advance(step + m);
-            if (watches_determinant() && averaged()) block_logdet += map.log_abs_det(work);
+            if (checks_determinant()) block_logdet += map.log_abs_det(work);
             if (probed) perturb(from->column(exponents), norm, step + m);
             map.multiply(columns(*from, exponents + probed), columns(*to, exponents + probed));
             if (m + 1 < length) map.shear(columns(*to, exponents + 1));
@@ -203,22 +232,22 @@ struct SpectrumRun<T>::Impl {
 
     bool factor_block() {
         const MatrixView<T> block = columns(z, exponents);
-        std::copy_n(z.data(), dimension * exponents, spare.data());
         const double probe = std::sqrt(static_cast<double>(dimension)) * largest_column_norm<T>(z.view().columns(exponents, 1));
-        factor_one(block, last);
+        if (!factor_by_gram(block, last)) factor_one(block, last);
         last.of_block(probe);
         last.exact_product = false;
         in_two = false;
         if (!usable(last)) return false;
-        block_error = interval.automatic() ? Precision<T>::unit * probe * inverse_norm(block, columns(spare, exponents)) : 0.0;
+        block_error = interval.automatic() ? Precision<T>::unit * probe * inverse_norm(last) : 0.0;
         return true;
     }
 
     bool factor_step() {
-        factor_one(columns(z, exponents), last);
-        last.exact_product = step == 0 && !options.random_start;  // columns of M itself
         in_two = false;
         block_error = 0.0;
+        last.exact_product = step == 0 && !options.random_start;  // columns of M itself
+        if (factor_by_gram(columns(z, exponents), last)) return true;
+        factor_one(columns(z, exponents), last);
         if (!usable(last)) return false;
         if (options.qr == backend::QrMethod::accurate && local_error<T>(last) > Precision<T>::split_tolerance) factor_in_two();
         return true;
@@ -286,8 +315,8 @@ struct SpectrumRun<T>::Impl {
         const std::vector<double> error = extended ? extended->errors() : errors.sums();
         double limit = Precision<T>::exponent_tolerance * steps;
         if (watches_determinant()) {
-            const double sum = std::accumulate(mean.begin(), mean.end(), 0.0), determinant = logdet_sum / steps;
-            spectrum.logdet_defect = sum == determinant ? 0.0 : std::fabs(sum - determinant);
+            const double determinant = logdet_sum / static_cast<double>(checked_steps);
+            spectrum.logdet_defect = std::fabs(defect_sum) / static_cast<double>(checked_steps);
             // Rounding has been larger than the bounds say: give up those that they call worst.
             if (!(spectrum.logdet_defect <= Precision<T>::determinant_tolerance * std::max(1.0, std::fabs(determinant) * 1e-3)))
                 limit = std::min(limit, 1e-3 * *std::max_element(error.begin(), error.end()));
@@ -309,7 +338,7 @@ struct SpectrumRun<T>::Impl {
     int64_t dimension, exponents = 0;
     Interval interval;
     Matrix<T> q, z, spare, other;
-    InverseNorm<T> inverse_norm;
+    InverseNorm inverse_norm;
     backend::Backend::QrWork work;
     std::vector<T> saved_state, first_state;
     Factorisation first, second, last;  ///< last: the block's, or the second of its two
@@ -321,9 +350,10 @@ struct SpectrumRun<T>::Impl {
     ChainErrors<T> errors{0};
     std::optional<ExtendedChain> extended;  ///< once all steps have been taken and rounding spoiled some; `step` counts its own then
     bool gave_up = false;
-    double logdet_sum = 0.0;
-    int64_t step = 0, factorisations = 0;
-    bool finite = true, sheared = false;  ///< sheared: the columns of q are P Q, not orthonormal
+    double logdet_sum = 0.0, defect_sum = 0.0;  ///< over checked blocks
+    int64_t step = 0, factorisations = 0, blocks = 0, checked_steps = 0;
+    Patience gram;
+    bool finite = true, skewed = false;  ///< skewed: the columns of q are P Q, or orthogonal only as far as a Gram matrix tells
 };
 
 template <class T>
@@ -362,9 +392,13 @@ void SpectrumRun<T>::save(ArchiveWriter& archive) const {
     archive.value(impl_->step);
     archive.value(impl_->factorisations);
     archive.value(impl_->finite);
-    archive.value(impl_->sheared);
+    archive.value(impl_->skewed);
     archive.value(impl_->interval);
+    archive.value(impl_->gram);
+    archive.value(impl_->blocks);
+    archive.value(impl_->checked_steps);
     archive.value(impl_->logdet_sum);
+    archive.value(impl_->defect_sum);
     archive.array(impl_->log_sum);
     impl_->errors.save(archive);
     archive.array(std::span<const T>(impl_->q.data(), static_cast<std::size_t>(impl_->dimension * impl_->exponents)));
@@ -383,9 +417,13 @@ void SpectrumRun<T>::load(ArchiveReader& archive) {
     archive.value(impl_->step);
     archive.value(impl_->factorisations);
     archive.value(impl_->finite);
-    archive.value(impl_->sheared);
+    archive.value(impl_->skewed);
     archive.value(impl_->interval);
+    archive.value(impl_->gram);
+    archive.value(impl_->blocks);
+    archive.value(impl_->checked_steps);
     archive.value(impl_->logdet_sum);
+    archive.value(impl_->defect_sum);
     std::vector<T> q, state;
     archive.array(impl_->log_sum);
     impl_->errors.load(archive);

@@ -32,7 +32,7 @@ void StepMap<T>::multiply(MatrixView<const T> v, MatrixView<T> w) {
 
 template <class T>
 double StepMap<T>::shear(MatrixView<T> v) {
-    if (form_ != Form::regrouped) return 0.0;
+    if (form_ != Form::regrouped || !system_.shears()) return 0.0;
     if (before_.cols() < v.cols) before_ = Matrix<T>(dimension_, v.cols);
     for (int64_t j = 0; j < v.cols; ++j) std::copy_n(v.column(j), v.rows, before_.column(j));
     system_.shear(v);

@@ -40,6 +40,7 @@ public:
     virtual void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) { tangent(v, w); }
     virtual void unsheared_jacobian(MatrixView<T> s) { jacobian(s); }
     virtual void shear(MatrixView<T>) {}
+    virtual bool shears() const { return true; }  ///< false: shear does nothing at any time
 
     /// Whether the two below may be called.
     virtual bool extended() const { return false; }
@@ -66,8 +67,9 @@ struct SpectrumOptions {
     backend::QrMethod qr = backend::QrMethod::accurate;
     bool random_start = false;  ///< Q_0 from the QR of a Gaussian matrix instead of leading columns of I
     uint64_t seed = 0;          ///< for random_start
-    bool transposed = false;    ///< multiply by J^T: the spectrum of the product in reverse order of time, for comparison with the authors' code
-    bool sorted = true;         ///< exponents descending; otherwise in the order of columns of Q
+    bool transposed =
+        false;           ///< multiply by J^T: the spectrum of the product in reverse order of time, for comparison with the authors' code
+    bool sorted = true;  ///< exponents descending; otherwise in the order of columns of Q
     /// A spectrum with an exponent that is not reliable is taken once more, along the same trajectory, with Jacobians, products and QR (at
     /// every step) in double-double arithmetic: where the system offers it, its tangent space has at most this dimension, QR is accurate and not transposed.
     int64_t extended_up_to = 0;
@@ -75,12 +77,12 @@ struct SpectrumOptions {
 };
 
 struct Spectrum {
-    std::vector<double> exponents;   ///< (K) descending unless asked otherwise, natural log per step; -inf where J is singular
-    std::vector<uint8_t> reliable;   ///< (K) 0 where rounding may have moved the exponent by more than about 1e-7 (single: 1e-3)
-    double logdet_defect = 0.0;      ///< |sum of exponents - mean log|det J||, the determinants in precision T; NaN when not checked
-    bool finite = true;              ///< false when the trajectory or an exponent became NaN or +inf
-    int64_t factorisations = 0;      ///< QR factorisations made
-    bool extended = false;           ///< taken once more in double-double arithmetic
+    std::vector<double> exponents;  ///< (K) descending unless asked otherwise, natural log per step; -inf where J is singular
+    std::vector<uint8_t> reliable;  ///< (K) 0 where rounding may have moved the exponent by more than about 1e-7 (single: 1e-3)
+    double logdet_defect = 0.0;     ///< |sum of exponents - mean log|det J||, the determinants in precision T; NaN when not checked
+    bool finite = true;             ///< false when the trajectory or an exponent became NaN or +inf
+    int64_t factorisations = 0;     ///< QR factorisations made of blocks
+    bool extended = false;          ///< taken once more in double-double arithmetic
 };
 
 /// One chain, advanced piece by piece so that long work can be stopped, saved and resumed with the same bits.
