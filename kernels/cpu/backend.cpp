@@ -67,7 +67,7 @@ public:
 private:
     template <class T>
     void factor(QrMethod method, MatrixView<T> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios) const {
-        if (method == QrMethod::accurate) cpu::accurate_qr(cpu::kernels<T>(set_), z, log_r, work, ratios);
+        if (method == QrMethod::accurate) cpu::accurate_qr(set_, z, log_r, work, ratios);
         else cpu::library_qr(cpu::kernels<T>(set_), z, log_r, work, ratios);
     }
     cpu::InstructionSet set_ = cpu::best_instruction_set();

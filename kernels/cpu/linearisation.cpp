@@ -84,6 +84,17 @@ void Linearisation<T>::gather(Sum& sum) {
 template <class T>
 void Linearisation<T>::filled() {
     for (Sum& sum : sums_) sum.formed = false;
+    whole_formed_ = false;
+}
+
+template <class T>
+void Linearisation<T>::tangent(MatrixView<const T> v, MatrixView<T> w) {
+    if (!whole_pays(v.cols)) return propagate(columns_of(v), w, false);
+    whole_.resize(static_cast<std::size_t>(hidden_ * hidden_));
+    const MatrixView<T> whole{whole_.data(), hidden_, hidden_, hidden_};
+    if (!whole_formed_) jacobian(whole);
+    whole_formed_ = true;
+    cpu::multiply(false, false, whole, v, T(0), w);
 }
 
 template <class T>
@@ -226,9 +237,14 @@ void Linearisation<T>::combine(int stage, int block, const Tangents& seen, const
 
 template <class T>
 void Linearisation<T>::add_identities(int stage, int block, const Tangents& start, const Tangents& seen, MatrixView<T> to) {
+    for (Sum& sum : sums_) {
+        const Tangent& v = source(*sum.product, start, seen);
+        if (sum.stage == stage && sum.block == block && v.kind == Tangent::Kind::identity)
+            add_matrix(sum, to.columns(v.first_column, hidden_));
+    }
     for (const Product& product : gates_.state_products()) {
         const Tangent& v = source(product, start, seen);
-        if (v.kind != Tangent::Kind::identity) continue;
+        if (v.kind != Tangent::Kind::identity || !sums_.empty()) continue;
         for (int slot = 0; slot < patterns_[stage].slots; ++slot) {
             if (!feeds(product, stage, block, slot)) continue;
             const int64_t first_row = (gates_.first_slot(stage) + slot - product.first_slot) * hidden_;
@@ -248,22 +264,48 @@ void Linearisation<T>::add_sums(int stage, int block, const Tangents& start, con
         if (sum.stage != stage || sum.block != block) continue;
         const Tangent& v = source(*sum.product, start, seen);
         if (v.kind != Tangent::Kind::dense) continue;
-        if (!sum.formed) form(sum);
+        form(sum);
         cpu::multiply(false, false, MatrixView<const T>{sum.matrix.data(), hidden_, hidden_, hidden_}, v.view, T(1), to);
     }
 }
 
 template <class T>
 void Linearisation<T>::form(Sum& sum) {
+    if (sum.formed) return;
     const T* slope = gates_.slope(*sum.product);
-    for (std::size_t slot = 0; slot < sum.gates.size(); ++slot) column_[slot] = sum.gates[slot].data();
     for (int64_t j = 0; j < hidden_; ++j) {
         T* to = sum.matrix.data() + j * hidden_;
-        kernels_.weighted_sum(hidden_, static_cast<int64_t>(sum.gates.size()), sum.weights.data(), column_.data(), to);
-        for (std::size_t slot = 0; slot < sum.gates.size(); ++slot) column_[slot] += hidden_;
+        kernels_.weighted_sum(hidden_, gate_columns(sum, j, nullptr), weight_.data(), column_.data(), to);
         for (int64_t i = 0; slope && i < hidden_; ++i) to[i] *= slope[j];
     }
     sum.formed = true;
+}
+
+template <class T>
+int64_t Linearisation<T>::gate_columns(const Sum& sum, int64_t j, const T* added) {
+    int64_t count = 0;
+    if (added) {  // first, since sums of many terms are taken in place
+        weight_[count] = ones_.data();
+        column_[count++] = added;
+    }
+    for (std::size_t slot = 0; slot < sum.gates.size(); ++slot) {
+        weight_[count] = sum.weights[slot];
+        column_[count++] = sum.gates[slot].data() + j * hidden_;
+    }
+    return count;
+}
+
+template <class T>
+void Linearisation<T>::add_matrix(Sum& sum, MatrixView<T> to) {
+    const bool sloped = gates_.slope(*sum.product) != nullptr;
+    if (sloped) form(sum);
+    for (int64_t j = 0; j < hidden_; ++j) {
+        T* column = to.column(j);
+        if (sloped)
+            for (int64_t i = 0; i < hidden_; ++i) column[i] += sum.matrix[j * hidden_ + i];
+        else
+            kernels_.weighted_sum(hidden_, gate_columns(sum, j, column), weight_.data(), column_.data(), column);
+    }
 }
 
 template class Linearisation<float>;

@@ -25,9 +25,9 @@ public:
     void filled();
 
     int64_t dimension() const { return full() ? blocks_ * hidden_ : hidden_; }
-    void tangent(MatrixView<const T> v, MatrixView<T> w) { propagate(columns_of(v), w, false); }
+    void tangent(MatrixView<const T> v, MatrixView<T> w);
     void jacobian(MatrixView<T> j) { propagate(identity(), j, false); }
-    void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) { propagate(columns_of(v), w, full()); }
+    void unsheared_tangent(MatrixView<const T> v, MatrixView<T> w) { full() ? propagate(columns_of(v), w, true) : tangent(v, w); }
     void unsheared_jacobian(MatrixView<T> s) { propagate(identity(), s, full()); }
     void shear(MatrixView<T> v);
     bool shears() const;
@@ -83,6 +83,11 @@ private:
     void add_sums(int stage, int block, const Tangents& start, const Tangents& seen, MatrixView<T> to);
     void gather(Sum& sum);
     void form(Sum& sum);
+    /// Column j of each gate and its weights into column_ and weight_, after `added` with ones if not null; how many.
+    int64_t gate_columns(const Sum& sum, int64_t j, const T* added);
+    void add_matrix(Sum& sum, MatrixView<T> to);
+    /// Whether one product with the Jacobian takes less than products with the sums.
+    bool whole_pays(int64_t columns) const { return !full() && sums_.size() > 1 && 2 * columns >= hidden_; }
 
     const Gates<T>& gates_;
     int64_t hidden_;
@@ -93,6 +98,8 @@ private:
     std::vector<bool> sheared_;
     std::vector<Partials> partials_;
     std::vector<Sum> sums_;  ///< empty where they do not pay
+    AlignedVector<T> whole_;       ///< the Jacobian of the last step, where whole_pays
+    bool whole_formed_ = false;
     Tangents start_, current_, seen_;
     std::vector<bool> has_value_;            ///< per slot: slot_values_ holds something
     std::vector<const T*> weight_, column_;  ///< scratch of combine

@@ -14,8 +14,7 @@ namespace aelle::cpu {
 /// graded matrices keep small |r_jj| to high relative accuracy (Powell & Reid 1969; Cox & Higham 1998, theorem 2, who pivot columns as
 /// well: here columns must keep their order, and accuracy is checked after the fact by `lyapunov`).
 template <class T>
-void accurate_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> log_r, backend::Backend::QrWork& work,
-                 MatrixView<float> ratios = {});
+void accurate_qr(InstructionSet set, MatrixView<T> z, std::span<double> log_r, backend::Backend::QrWork& work, MatrixView<float> ratios = {});
 
 /// LAPACK geqrf and orgqr.
 template <class T>

@@ -7,13 +7,6 @@
 namespace aelle::cpu {
 namespace {
 
-template <class T, int Bytes>
-AELLE_BODY T horizontal_sum(const typename Vector<T, Bytes>::type& v) {
-    T sum = T(0);
-    for (int64_t i = 0; i < Vector<T, Bytes>::lanes; ++i) sum += v[i];
-    return sum;
-}
-
 template <class T>
 AELLE_BODY void sparse_vector_body(const Sparse<T>& a, const T* x, T* y) {
     const int32_t* column = a.column.data();
@@ -111,77 +104,63 @@ AELLE_BODY void weighted_sum_body(int64_t n, int64_t count, const T* const* c, c
     }
 }
 
-/// One pass over C columns both applies a reflector and takes the products with the next one.
-template <class T, int Bytes, int C>
-AELLE_BODY void reflect_columns_body(const T* v, const T* tau, int64_t ld, int64_t first, int64_t direction, int64_t count, T* c) {
-    using Vec = typename Vector<T, Bytes>::type;
-    constexpr int64_t length = Vector<T, Bytes>::lanes;
-    const int64_t end = ld / length;
-    Vec* x = reinterpret_cast<Vec*>(c);
-    Vec dot[C] = {};
-    const Vec* now = reinterpret_cast<const Vec*>(v + first * ld);
-    for (int64_t i = first / length; i < end; ++i)
-        for (int j = 0; j < C; ++j) dot[j] += now[i] * x[j * end + i];
-    for (int64_t step = 0, k = first; step < count; ++step, k += direction) {
-        T weight[C];
-        for (int j = 0; j < C; ++j) {
-            weight[j] = tau[k] * horizontal_sum<T, Bytes>(dot[j]);
-            dot[j] = Vec{};
-        }
-        if (step + 1 == count) {
-            for (int64_t i = k / length; i < end; ++i)
-                for (int j = 0; j < C; ++j) x[j * end + i] -= weight[j] * now[i];
-            return;
-        }
-        const Vec* next = reinterpret_cast<const Vec*>(v + (k + direction) * ld);
-        for (int64_t i = std::min(k, k + direction) / length; i < end; ++i) {
-            const Vec reflector = now[i], following = next[i];
-            for (int j = 0; j < C; ++j) {
-                const Vec changed = x[j * end + i] - weight[j] * reflector;
-                x[j * end + i] = changed;
-                dot[j] += following * changed;
-            }
-        }
-        now = next;
-    }
+template <class T>
+AELLE_BODY void permute_body(int64_t n, const int64_t* order, const T* from, const T* factor, T* to) {
+    const T first = factor[0], second = factor[1];
+    for (int64_t i = 0; i < n; ++i) to[i] = from[order[i]] * first * second;
 }
 
 template <class T, int Bytes>
-AELLE_BODY void reflect_body(const T* v, const T* tau, int64_t ld, int64_t first, int64_t direction, int64_t count, T* c, int64_t columns) {
-    if (count == 0) return;
-    if (columns == 4) return reflect_columns_body<T, Bytes, 4>(v, tau, ld, first, direction, count, c);
-    for (int64_t j = 0; j < columns; ++j) reflect_columns_body<T, Bytes, 1>(v, tau, ld, first, direction, count, c + j * ld);
-}
-
-template <class T, int Bytes>
-AELLE_BODY T sum_of_squares_body(const T* x, int64_t n) {
-    using Vec = typename Vector<T, Bytes>::type;
-    const Vec* xs = reinterpret_cast<const Vec*>(x);
-    Vec even = {}, odd = {};  // n is a multiple of 64 bytes, thus often of two vectors
+AELLE_BODY T scale_body(int64_t n, const T* from, const T* factor, T* to) {
+    using Loose = typename Vector<T, Bytes>::unaligned;
+    constexpr int64_t lanes = Vector<T, Bytes>::lanes;
+    const T first = factor[0], second = factor[1];
+    typename Vector<T, Bytes>::type even = {}, odd = {};
     int64_t i = 0;
-    for (; i + 1 < n / Vector<T, Bytes>::lanes; i += 2) {
-        even += xs[i] * xs[i];
-        odd += xs[i + 1] * xs[i + 1];
+    for (; i + 2 * lanes <= n; i += 2 * lanes) {
+        const Loose low = *reinterpret_cast<const Loose*>(from + i) * first * second;
+        const Loose high = *reinterpret_cast<const Loose*>(from + i + lanes) * first * second;
+        *reinterpret_cast<Loose*>(to + i) = low;
+        *reinterpret_cast<Loose*>(to + i + lanes) = high;
+        even += low * low;
+        odd += high * high;
     }
-    if (i < n / Vector<T, Bytes>::lanes) even += xs[i] * xs[i];
-    const Vec sum = even + odd;
-    return horizontal_sum<T, Bytes>(sum);
+    T rest = T(0);
+    for (; i < n; ++i) {
+        to[i] = from[i] * first * second;
+        rest += to[i] * to[i];
+    }
+    return lane_sum<T, Bytes>(even + odd) + rest;
+}
+
+template <class T, int Bytes>
+AELLE_BODY T largest_body(const T* x, int64_t n) {
+    using Vec = typename Vector<T, Bytes>::type;
+    using Loose = typename Vector<T, Bytes>::unaligned;
+    constexpr int64_t lanes = Vector<T, Bytes>::lanes;
+    Vec most = {};
+    int64_t i = 0;
+    for (; i + lanes <= n; i += lanes) {
+        const Vec value = *reinterpret_cast<const Loose*>(x + i);
+        most = value > most ? value : most;
+        most = -value > most ? -value : most;
+    }
+    T result = T(0);
+    for (int64_t k = 0; k < lanes; ++k) result = most[k] > result ? most[k] : result;
+    for (; i < n; ++i) {
+        const T size = x[i] < T(0) ? -x[i] : x[i];
+        result = size > result ? size : result;
+    }
+    return result;
 }
 
 template <class T>
-AELLE_BODY T largest_body(const T* x, int64_t n) {
-    constexpr int64_t lanes = 2 * vector_length<T>;
-    T largest[lanes] = {};
-    const auto keep = [](T value, T& most) {
-        const T size = value < T(0) ? -value : value;
-        most = size > most ? size : most;
-    };
-    int64_t i = 0;
-    for (; i + lanes <= n; i += lanes)
-        for (int64_t k = 0; k < lanes; ++k) keep(x[i + k], largest[k]);
-    for (; i < n; ++i) keep(x[i], largest[0]);
-    for (int64_t k = 1; k < lanes; ++k) keep(largest[k], largest[0]);
-    return largest[0];
+AELLE_BODY void quotients_body(int64_t n, const T* x, double scale, const double* inverse, float* to) {
+    constexpr double most = 1e18;  // far inside the range of float, so that sums of products of a few stay there
+    for (int64_t k = 0; k < n; ++k) {
+        const double value = static_cast<double>(x[k]) * scale * inverse[k];
+        to[k] = static_cast<float>(value > most ? most : value < -most ? -most : value);
+    }
 }
 
 template <class T>
@@ -210,14 +189,16 @@ AELLE_BODY bool row_maxima_body(MatrixView<const T> z, T* largest) {
         TARGET static void weighted_sum(int64_t n, int64_t count, const T* const* c, const T* const* s, T* out) {                   \
             weighted_sum_body<T>(n, count, c, s, out);                                                                              \
         }                                                                                                                           \
-        TARGET static void reflect(const T* v, const T* tau, int64_t ld, int64_t first, int64_t direction, int64_t count, T* c,     \
-                                   int64_t columns) {                                                                               \
-            reflect_body<T, BYTES>(v, tau, ld, first, direction, count, c, columns);                                                \
+        TARGET static void permute(int64_t n, const int64_t* order, const T* from, const T* factor, T* to) {                        \
+            permute_body<T>(n, order, from, factor, to);                                                                            \
         }                                                                                                                           \
-        TARGET static T sum_of_squares(const T* x, int64_t n) { return sum_of_squares_body<T, BYTES>(x, n); }                       \
-        TARGET static T largest(const T* x, int64_t n) { return largest_body<T>(x, n); }                                            \
+        TARGET static T scale(int64_t n, const T* from, const T* factor, T* to) { return scale_body<T, BYTES>(n, from, factor, to); } \
+        TARGET static void quotients(int64_t n, const T* x, double scale, const double* inverse, float* to) {                       \
+            quotients_body<T>(n, x, scale, inverse, to);                                                                            \
+        }                                                                                                                           \
+        TARGET static T largest(const T* x, int64_t n) { return largest_body<T, BYTES>(x, n); }                                            \
         TARGET static bool row_maxima(MatrixView<const T> z, T* largest) { return row_maxima_body<T>(z, largest); }                 \
-        static constexpr Kernels<T> table{sparse_vector, sparse_block, weighted_sum, reflect, sum_of_squares, largest, row_maxima}; \
+        static constexpr Kernels<T> table{sparse_vector, sparse_block, weighted_sum, permute, scale, quotients, largest, row_maxima}; \
     };
 
 AELLE_KERNELS(Baseline, 16, )

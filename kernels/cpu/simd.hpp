@@ -11,7 +11,7 @@
 
 namespace aelle::cpu {
 
-/// Elements in 64 bytes, the widest vector; leading dimensions of blocks given to reflector kernels are multiples of it.
+/// Elements in 64 bytes, the widest vector; leading dimensions of blocks given to the kernels of reflectors.hpp are multiples of it.
 template <class T>
 inline constexpr int64_t vector_length = 64 / static_cast<int64_t>(sizeof(T));
 
@@ -42,11 +42,12 @@ struct Kernels {
     void (*sparse_block)(const Sparse<T>& a, const T* scale, MatrixView<const T> v, MatrixView<T> w, T* tile);
     /// out = c_0 s_0 + c_1 s_1 + ..., elementwise over n; count >= 1
     void (*weighted_sum)(int64_t n, int64_t count, const T* const* c, const T* const* s, T* out);
-    /// Applies reflectors I - tau_k v_k v_k^T for k = first, first + direction, ... (count of them) to `columns` (1 to 4) vectors c.
-    /// v (ld x ...) is zero in rows before k; ld is padded and is also the distance of the columns of c.
-    void (*reflect)(const T* v, const T* tau, int64_t ld, int64_t first, int64_t direction, int64_t count, T* c, int64_t columns);
-    /// Sum of squares of n elements, n a multiple of the vector length, x aligned.
-    T (*sum_of_squares)(const T* x, int64_t n);
+    /// to_i = from[order_i] factor_0 factor_1
+    void (*permute)(int64_t n, const int64_t* order, const T* from, const T* factor, T* to);
+    /// to_i = from_i factor_0 factor_1; returns the sum of squares of to.
+    T (*scale)(int64_t n, const T* from, const T* factor, T* to);
+    /// to_k = x_k scale inverse_k, kept to +-1e18
+    void (*quotients)(int64_t n, const T* x, double scale, const double* inverse, float* to);
     /// max |x_i|, 0 when n = 0
     T (*largest)(const T* x, int64_t n);
     /// largest[i] = max over columns of |z(i, j)|; false when an element is not finite.

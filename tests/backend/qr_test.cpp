@@ -41,7 +41,7 @@ std::vector<Factorisation<T>> factorisations() {
                            [=](MatrixView<T> z, std::span<double> log_r) { backend->qr(method, z, log_r, work); }});
     for (int set = 0; set < static_cast<int>(cpu::best_instruction_set()); ++set)
         all.push_back({std::string(cpu::name(static_cast<cpu::InstructionSet>(set))), true, [=](MatrixView<T> z, std::span<double> log_r) {
-                           cpu::accurate_qr(cpu::kernels<T>(static_cast<cpu::InstructionSet>(set)), z, log_r, work);
+                           cpu::accurate_qr(static_cast<cpu::InstructionSet>(set), z, log_r, work);
                        }});
     return all;
 }

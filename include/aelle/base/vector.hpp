@@ -2,6 +2,7 @@
 /// Vector registers for hot loops that are compiled once for each instruction set.
 
 #include <cstdint>
+#include <utility>
 
 /// A body is inlined into one wrapper for each instruction set and takes the wrapper's target.
 #define AELLE_BODY [[gnu::always_inline]] inline
@@ -22,5 +23,17 @@ struct Vector {
     typedef T unaligned __attribute__((vector_size(Bytes), may_alias, aligned(alignof(T))));
     static constexpr int64_t lanes = Bytes / static_cast<int64_t>(sizeof(T));
 };
+
+template <class T, int Bytes, std::size_t... I>
+AELLE_BODY typename Vector<T, Bytes / 2>::type sum_of_halves(const typename Vector<T, Bytes>::type& v, std::index_sequence<I...>) {
+    return __builtin_shufflevector(v, v, static_cast<int>(I)...) + __builtin_shufflevector(v, v, static_cast<int>(I + sizeof...(I))...);
+}
+
+/// Sum of all lanes, pair by pair.
+template <class T, int Bytes>
+AELLE_BODY T lane_sum(const typename Vector<T, Bytes>::type& v) {
+    if constexpr (Vector<T, Bytes>::lanes == 2) return v[0] + v[1];
+    else return lane_sum<T, Bytes / 2>(sum_of_halves<T, Bytes>(v, std::make_index_sequence<Vector<T, Bytes>::lanes / 2>{}));
+}
 
 }  // namespace aelle
