@@ -36,10 +36,11 @@ public:
     bool automatic() const { return fixed_ == 0; }
     int64_t length() const { return length_; }
 
-    /// A block was not accurate enough and will be redone with `length` steps.
-    void refuse(int64_t length) {
-        length_ = length;
-        if (length > 1) return;
+    /// A block of `length` > 1 steps was not accurate enough and will be redone with length(). amplification, budget: as for accept; infinite where nothing
+    /// is known.
+    void refuse(int64_t length, double amplification, double budget) {
+        length_ = std::clamp<int64_t>(fitting(length, amplification, budget), 1, length - 1);
+        most_ = length - 1;
         wait_ = patience_;
         patience_ = std::min<int64_t>(2 * patience_, 512);
     }
@@ -48,21 +49,24 @@ public:
     /// of that of an orthogonal product; budget: the largest log(amplification) allowed.
     void accept(int64_t length, double spread, double amplification, double budget) {
         if (length != length_) return;  // shortened by the end of the run
-        if (length == 1) {
-            if (wait_ > 0) --wait_;
-            else if (2 * spread <= use_of_budget * budget) length_ = 2;
-            return;
-        }
-        const double used = std::max(std::log(amplification), budget / 8);
-        const double longer = static_cast<double>(length) * std::min(2.0, use_of_budget * budget / used);
-        length_ = std::clamp<int64_t>(static_cast<int64_t>(longer), 1, longest);
+        if (wait_ > 0) --wait_;
+        else most_ = longest;
+        const int64_t next = length == 1 ? (2 * spread <= use_of_budget * budget ? 2 : 1) : fitting(length, amplification, budget);
+        length_ = std::clamp<int64_t>(next, 1, most_);
     }
 
 private:
+    /// The length that uses most of the budget, if errors grow by the same factor at every step; at most twice `length`.
+    static int64_t fitting(int64_t length, double amplification, double budget) {
+        const double used = std::max(std::log(amplification), budget / 8);
+        return static_cast<int64_t>(static_cast<double>(length) * std::min(2.0, use_of_budget * budget / used));
+    }
+
     static constexpr double use_of_budget = 0.8;
     static constexpr int64_t longest = 256;
     int64_t fixed_, length_;
-    int64_t wait_ = 0;      ///< accepted single steps before two are tried again
+    int64_t most_ = longest;
+    int64_t wait_ = 0;      ///< accepted blocks before longer ones than most_ are tried again
     int64_t patience_ = 8;  ///< the next wait_
 };
 

@@ -36,8 +36,8 @@ template <class T>
 struct Precision {
     static constexpr double unit = std::numeric_limits<T>::epsilon() / 2;
     static constexpr double smallest = std::numeric_limits<T>::denorm_min();
-    /// Largest relative error of |r_jj| that a block of automatic length may have: far below 1e-9 per step in double.
-    static constexpr double block_tolerance = sizeof(T) == 8 ? 1e-11 : 1e-5;
+    /// Bound of the relative error of |r_jj| of a block of automatic length: below 1e-9 per step in double.
+    static constexpr double block_tolerance = sizeof(T) == 8 ? 5e-10 : 1e-5;
     /// A step whose largest error is above this is factored in two, where that helps.
     static constexpr double split_tolerance = sizeof(T) == 8 ? 1e-11 : 1e-5;
     /// An exponent whose errors may add up to more than this per step is not reliable.

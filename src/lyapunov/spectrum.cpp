@@ -18,10 +18,10 @@
 namespace aelle::lyapunov {
 namespace {
 
-constexpr int64_t determinant_every = 8;  ///< blocks
-/// Smallest r_jj over the largest column of a product that is factored by its Gram matrix. Q is orthogonal to u / least^2 = 1e-12 then, far below
+constexpr int64_t determinant_every = 16;  ///< blocks
+/// Smallest r_jj over the largest column of a product that is factored by its Gram matrix. Q is orthogonal to u / least^2 = 1e-10 then, far below
 /// what the defect of a determinant, block by block, has to show.
-constexpr double least_of_gram = 1e-2;
+constexpr double least_of_gram = 1e-3;
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 void check(const char* name, int64_t found, int64_t low, int64_t high, const char* expected) {
@@ -127,8 +127,8 @@ struct SpectrumRun<T>::Impl {
         bool usable = run_block(length);
         while (interval.automatic() && length > 1 && !(usable && block_error <= Precision<T>::block_tolerance)) {
             std::copy(saved_state.begin(), saved_state.end(), system.state().begin());
-            length /= 2;
-            interval.refuse(length);
+            interval.refuse(length, usable ? block_error / rounding_floor() : HUGE_VAL, budget());
+            length = std::min(interval.length(), length - 1);
             usable = run_block(length);
         }
         if (!usable) {
