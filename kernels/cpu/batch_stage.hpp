@@ -39,6 +39,8 @@ template <class T>
 struct StageKernels {
     void (*forward)(const StageTask<T>&) = nullptr;
     void (*backward)(const StageTask<T>&) = nullptr;
+    /// kernels::linearise_stage, of one state
+    void (*linearise)(int64_t hidden, const T* a, T* state, const void* scalars, T* d_a, T* d_s) = nullptr;
 };
 
 /// Functions of single elements that no cell defines.
@@ -133,12 +135,33 @@ AELLE_INLINE void stage_backward_body(const StageTask<T>& task) {
     }
 }
 
+template <class C, int S, class T, int Bytes>
+AELLE_INLINE void stage_linearise_body(int64_t hidden, const T* pre, T* state, const typename C::Scalars& scalars, T* d_a, T* d_s) {
+    using P = Pack<T, Bytes>;
+    constexpr int slots = C::slots[S], blocks = C::blocks;
+    using D = Dual<P, slots + blocks>;
+    for_registers<T, Bytes>(hidden, [&] [[gnu::always_inline]] (int64_t i, int64_t count) {
+        D a[slots + 1], s[blocks], next[blocks];
+        for (int k = 0; k < slots; ++k) a[k] = D::variable(P::load(pre + k * hidden + i, count), k);
+        for (int b = 0; b < blocks; ++b) next[b] = s[b] = D::variable(P::load(state + b * hidden + i, count), slots + b);
+        C::template pointwise<S, T>(a, s, scalars, next);
+        for (int b = 0; b < blocks; ++b) {
+            next[b].value.store(state + b * hidden + i, count);
+            for (int k = 0; k < slots; ++k) next[b].d[k].store(d_a + (b * slots + k) * hidden + i, count);
+            for (int c = 0; c < blocks; ++c) next[b].d[slots + c].store(d_s + (b * blocks + c) * hidden + i, count);
+        }
+    });
+}
+
 #define AELLE_STAGE(NAME, BYTES, TARGET)                                                                                          \
     template <class C, int S, class T>                                                                                            \
     struct NAME {                                                                                                                 \
         TARGET [[gnu::flatten]] static void forward(const StageTask<T>& task) { stage_forward_body<C, S, T, BYTES>(task); }       \
         TARGET [[gnu::flatten]] static void backward(const StageTask<T>& task) { stage_backward_body<C, S, T, BYTES>(task); }     \
-        static constexpr StageKernels<T> table{forward, backward};                                                                \
+        TARGET [[gnu::flatten]] static void linearise(int64_t hidden, const T* a, T* state, const void* scalars, T* d_a, T* d_s) { \
+            stage_linearise_body<C, S, T, BYTES>(hidden, a, state, *static_cast<const typename C::Scalars*>(scalars), d_a, d_s); \
+        }                                                                                                                         \
+        static constexpr StageKernels<T> table{forward, backward, linearise};                                                             \
     };
 AELLE_STAGE(BaselineStage, 16, )
 #if defined(__x86_64__)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 
 #include "aelle/base/triangular.hpp"
 #include "kernels/cpu/blas.hpp"
@@ -33,6 +34,12 @@ void divide(MatrixView<double> z, const double* r, int64_t ld, const double* inv
                     blas_size(ld), z.data, blas_size(z.ld));
         return;
     }
+    if (z.rows == padded_rows && z.ld == padded_rows && reinterpret_cast<std::uintptr_t>(z.data) % 64 == 0)
+        return solve_from_right(z.data, z.ld, z.cols, r, ld, int64_t{1}, inverse, false);
+    for (int64_t j = 0; j < z.cols; ++j) {
+        std::copy_n(z.column(j), z.rows, padded_z + j * padded_rows);
+        std::fill(padded_z + j * padded_rows + z.rows, padded_z + (j + 1) * padded_rows, 0.0);
+    }
     solve_from_right(padded_z, padded_rows, z.cols, r, ld, int64_t{1}, inverse, false);
     for (int64_t j = 0; j < z.cols; ++j) std::copy_n(padded_z + j * padded_rows, z.rows, z.column(j));
 }
@@ -52,22 +59,20 @@ bool gram_qr(MatrixView<double> z, double least, std::span<double> log_r, backen
     require(z.cols >= 1 && z.cols <= z.rows && static_cast<int64_t>(log_r.size()) == z.cols, "qr: wrong shape");
     const int64_t n = z.cols, ld = padded<double>(n), rows = padded<double>(z.rows);
     const bool own = n <= small;
-    Scratch scratch(work, static_cast<int64_t>(sizeof(double)) * (ld * n + ld + (own ? rows * n : 0)), 0);
+    Scratch scratch(work, static_cast<int64_t>(sizeof(double)) * (ld * n + ld + (own ? std::max(rows * n, ld * z.rows) : 0)), 0);
     double* g = scratch.take<double>(ld * n);
     double* inverse = scratch.take<double>(n);
-    double* copy = own ? scratch.take<double>(rows * n) : nullptr;
+    double* copy = own ? scratch.take<double>(std::max(rows * n, ld * z.rows)) : nullptr;
     // Row by row of the upper triangle is column by column of the lower one.
-    cblas_dsyrk(CblasColMajor, CblasLower, CblasTrans, blas_size(n), blas_size(z.rows), 1.0, z.data, blas_size(z.ld), 0.0, g,
-                blas_size(ld));
+    if (own) gram(z.data, z.ld, z.rows, n, g, ld, copy);
+    else
+        cblas_dsyrk(CblasColMajor, CblasLower, CblasTrans, blas_size(n), blas_size(z.rows), 1.0, z.data, blas_size(z.ld), 0.0, g,
+                    blas_size(ld));
     double largest = 0.0;
     for (int64_t j = 0; j < n; ++j) largest = std::max(largest, g[j * ld + j]);
     // Squares must stay far from overflow and from numbers that lose digits.
     if (!(largest > 1e-200 && largest < 1e200)) return false;
     if (!factor(g, ld, n, least * least * largest, inverse)) return false;
-    for (int64_t j = 0; own && j < n; ++j) {
-        std::copy_n(z.column(j), z.rows, copy + j * rows);
-        std::fill(copy + j * rows + z.rows, copy + (j + 1) * rows, 0.0);
-    }
     divide(z, g, ld, inverse, copy, rows);
     for (int64_t j = 0; j < n; ++j) log_r[j] = -std::log(inverse[j]);
     if (ratios.data != nullptr) store_ratios(g, ld, inverse, ratios);

@@ -65,6 +65,63 @@ void Linearisation<T>::find_sums() {
     }
     if (!dense || static_cast<int>(sums_.size()) >= products) sums_.clear();
     for (Sum& sum : sums_) gather(sum);
+    if (!full()) find_terms();
+}
+
+template <class T>
+void Linearisation<T>::find_terms() {
+    for (const Sum& sum : sums_) {
+        const Product& product = *sum.product;
+        if (product.of.source != cells::Source::state || gates_.slope(product) != nullptr) return terms_.clear();
+        if (product.of.block != readout_) continue;  // another block's old tangent is 0
+        std::size_t gate = 0;
+        for (int slot = 0; slot < patterns_[sum.stage].slots; ++slot) {
+            if (!feeds(product, sum.stage, sum.block, slot)) continue;
+            const T* matrix = sum.gates[gate++].data();
+            const auto same = [&](const Term& t) { return t.stage == sum.stage && t.slot == slot; };
+            if (std::none_of(terms_.begin(), terms_.end(), same)) terms_.push_back({sum.stage, slot, matrix});
+        }
+    }
+    for (auto& weights : term_weights_) weights.resize(static_cast<std::size_t>(blocks_ * hidden_) * (1 + terms_.size()));
+    const std::size_t most = std::max(column_.size(), terms_.size() + 1);
+    weight_.resize(most);
+    column_.resize(most);
+}
+
+template <class T>
+void Linearisation<T>::form_whole(MatrixView<T> whole) {
+    if (terms_.empty()) return jacobian(whole);
+    const auto parts = static_cast<int64_t>(terms_.size()) + 1;
+    const auto at = [&](AlignedVector<T>& weights, int block, int64_t part) { return weights.data() + (block * parts + part) * hidden_; };
+    auto& [before, after] = term_weights_;
+    std::fill(before.begin(), before.end(), T(0));
+    std::fill_n(at(before, readout_, 0), hidden_, T(1));
+    for (int s = 0; s <= last_stage(); ++s) {
+        after = before;
+        for (int b = 0; b < blocks_; ++b) {
+            if (!patterns_[s].writes[b]) continue;
+            std::fill_n(at(after, b, 0), parts * hidden_, T(0));
+            for (int c = 0; c < blocks_; ++c) {
+                if (!patterns_[s].reads_block(b, c)) continue;
+                for (int64_t part = 0; part < parts; ++part)
+                    for (int64_t i = 0; i < hidden_; ++i) at(after, b, part)[i] += d_s(s, b, c)[i] * at(before, c, part)[i];
+            }
+            for (int64_t part = 1; part < parts; ++part) {
+                const Term& term = terms_[part - 1];
+                if (term.stage != s || !patterns_[s].reads_slot(b, term.slot)) continue;
+                for (int64_t i = 0; i < hidden_; ++i) at(after, b, part)[i] += d_a(s, b, term.slot)[i];
+            }
+        }
+        std::swap(before, after);
+    }
+    for (int64_t j = 0; j < hidden_; ++j) {
+        for (int64_t part = 1; part < parts; ++part) {
+            weight_[part - 1] = at(before, readout_, part);
+            column_[part - 1] = terms_[part - 1].matrix + j * hidden_;
+        }
+        kernels_.weighted_sum(hidden_, parts - 1, weight_.data(), column_.data(), whole.column(j));
+        whole(j, j) += at(before, readout_, 0)[j];
+    }
 }
 
 template <class T>
@@ -92,7 +149,7 @@ void Linearisation<T>::tangent(MatrixView<const T> v, MatrixView<T> w) {
     if (!whole_pays(v.cols)) return propagate(columns_of(v), w, false);
     whole_.resize(static_cast<std::size_t>(hidden_ * hidden_));
     const MatrixView<T> whole{whole_.data(), hidden_, hidden_, hidden_};
-    if (!whole_formed_) jacobian(whole);
+    if (!whole_formed_) form_whole(whole);
     whole_formed_ = true;
     cpu::multiply(false, false, whole, v, T(0), w);
 }

@@ -88,6 +88,8 @@ private:
     void add_matrix(Sum& sum, MatrixView<T> to);
     /// Whether one product with the Jacobian takes less than products with the sums.
     bool whole_pays(int64_t columns) const { return !full() && sums_.size() > 1 && 2 * columns >= hidden_; }
+    void find_terms();
+    void form_whole(MatrixView<T> whole);
 
     const Gates<T>& gates_;
     int64_t hidden_;
@@ -98,8 +100,16 @@ private:
     std::vector<bool> sheared_;
     std::vector<Partials> partials_;
     std::vector<Sum> sums_;  ///< empty where they do not pay
-    AlignedVector<T> whole_;       ///< the Jacobian of the last step, where whole_pays
+    AlignedVector<T> whole_;  ///< the Jacobian of the last step, where whole_pays
     bool whole_formed_ = false;
+    /// A gate's matrix that the readout block's old tangent is multiplied by. Where there are no other products, tangents of every block are
+    /// diag(w_0) + sum over terms of diag(w_k) W_k all through the step, and the Jacobian takes one pass.
+    struct Term {
+        int stage = 0, slot = 0;
+        const T* matrix = nullptr;  ///< (H x H) column-major
+    };
+    std::vector<Term> terms_;           ///< empty where there are other products
+    AlignedVector<T> term_weights_[2];  ///< per block w_0 and the w_k, (H) each; before and after a stage
     Tangents start_, current_, seen_;
     std::vector<bool> has_value_;            ///< per slot: slot_values_ holds something
     std::vector<const T*> weight_, column_;  ///< scratch of combine

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "aelle/backend/backend.hpp"
+#include "kernels/cpu/batch_stage.hpp"
 #include "kernels/cpu/linearisation.hpp"
 
 namespace aelle::cpu {
@@ -26,8 +27,8 @@ public:
         std::copy_n(state, state_dimension(), current_.data());
         kernels::for_each_stage<C>([&]<int S>() {
             gates_.add_updated(kernels_, S, current_.data(), pre_.data());
-            kernels::linearise_stage<C, S, T>(hidden_, pre_.data() + gates_.first_slot(S) * hidden_, current_.data(), scalars_,
-                                              linearisation_.d_a(S), linearisation_.d_s(S));
+            stages_[S].linearise(hidden_, pre_.data() + gates_.first_slot(S) * hidden_, current_.data(), &scalars_, linearisation_.d_a(S),
+                                 linearisation_.d_s(S));
         });
         linearisation_.filled();
         std::copy_n(current_.data(), state_dimension(), next);
@@ -47,6 +48,7 @@ private:
           input_(shape.input),
           scalars_(scalars),
           kernels_(cpu::kernels<T>(best_instruction_set())),
+          stages_(stage_kernels<C, T>(best_instruction_set())),
           gates_(spec, shape, parameters, kernels::patterns_of<C>(scalars)),
           linearisation_(spec.readout_block, gates_, kernels::patterns_of<C>(scalars), space),
           current_(static_cast<std::size_t>(C::blocks * hidden_)),
@@ -55,6 +57,7 @@ private:
     int64_t hidden_, input_;
     typename C::Scalars scalars_;
     const Kernels<T>& kernels_;
+    std::vector<StageKernels<T>> stages_;
     Gates<T> gates_;
     Linearisation<T> linearisation_;
     AlignedVector<T> current_, pre_;

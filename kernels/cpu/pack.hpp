@@ -6,14 +6,14 @@
 ///
 /// tanh and sigmoid of float: error at most 4 units in the last place; their derivatives, from the argument: relative error at most 1e-6
 /// (tests/backend/pack_test.cpp, over all exponents). Where exp(-|a|), of tanh exp(-2|a|), is below the smallest normal number it counts as 0.
-/// Limits are taken at +-infinity; NaN gives NaN. For double they are those of the standard library and base/dual.hpp, lane by lane.
+/// Limits are taken at +-infinity; NaN gives NaN. For double: base/elementary.hpp, a few units in the last place over the whole range.
 
-#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
 
 #include "aelle/base/dual.hpp"
+#include "aelle/base/elementary.hpp"
 
 #define AELLE_INLINE [[gnu::always_inline]] inline
 
@@ -68,14 +68,6 @@ struct Pack {
     AELLE_INLINE friend Pack operator-(const Pack& a) { return of(-a.lane); }
 };
 
-/// f of every lane.
-template <class T, int Bytes, class F>
-AELLE_INLINE Pack<T, Bytes> each_lane(const Pack<T, Bytes>& a, F f) {
-    Pack<T, Bytes> r;
-    for (int64_t i = 0; i < Pack<T, Bytes>::lanes; ++i) r.lane[i] = f(a.lane[i]);
-    return r;
-}
-
 /// exp of a number <= 0, and exp - 1 to full relative accuracy.
 template <int Bytes>
 struct Exponential {
@@ -120,7 +112,9 @@ AELLE_INLINE Pack<T, Bytes> tanh(const Pack<T, Bytes>& a) {
         const auto size = e.minus_one.lane / (1.0f + e.value.lane);
         return Pack<T, Bytes>::of(a.lane < 0.0f ? size : a.lane == 0.0f ? a.lane : -size);
     } else {
-        return each_lane(a, [](T x) { return std::tanh(x); });
+        Pack<T, Bytes> result;
+        elementary::hyperbolic_tangent<Bytes>(a.lane, result.lane);
+        return result;
     }
 }
 
@@ -131,7 +125,9 @@ AELLE_INLINE Pack<T, Bytes> tanh_derivative(const Pack<T, Bytes>& a) {
         const auto inverse = 1.0f / (1.0f + e);
         return Pack<T, Bytes>::of(4.0f * e * inverse * inverse);
     } else {
-        return each_lane(a, [](T x) { return aelle::tanh_derivative(x); });
+        Pack<T, Bytes> result;
+        elementary::hyperbolic_tangent_slope<Bytes>(a.lane, result.lane);
+        return result;
     }
 }
 
@@ -142,7 +138,9 @@ AELLE_INLINE Pack<T, Bytes> sigmoid(const Pack<T, Bytes>& a) {
         const auto inverse = 1.0f / (1.0f + e);
         return Pack<T, Bytes>::of(a.lane >= 0.0f ? inverse : e * inverse);
     } else {
-        return each_lane(a, [](T x) { return aelle::sigmoid(x); });
+        Pack<T, Bytes> result;
+        elementary::logistic<Bytes>(a.lane, result.lane);
+        return result;
     }
 }
 
@@ -153,7 +151,9 @@ AELLE_INLINE Pack<T, Bytes> sigmoid_derivative(const Pack<T, Bytes>& a) {
         const auto inverse = 1.0f / (1.0f + e);
         return Pack<T, Bytes>::of(e * inverse * inverse);
     } else {
-        return each_lane(a, [](T x) { return aelle::sigmoid_derivative(x); });
+        Pack<T, Bytes> result;
+        elementary::logistic_slope<Bytes>(a.lane, result.lane);
+        return result;
     }
 }
 

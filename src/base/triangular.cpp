@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "aelle/base/vector.hpp"
 
@@ -93,6 +94,84 @@ AELLE_BODY void product_body(const T* u, const T* l, T* c, int64_t ld, int64_t n
     for (; i < ld; i += lanes) product_rows<T, Bytes, 1>(u, l, c, ld, n, i, std::min(n, i + lanes));
 }
 
+/// Exchanges the blocks of D lanes beside the diagonal of two rows.
+template <int D, class Vec, std::size_t... I>
+AELLE_BODY void exchange(Vec& a, Vec& b, std::index_sequence<I...>) {
+    constexpr int lanes = static_cast<int>(sizeof...(I));
+    const Vec first = __builtin_shufflevector(a, b, ((I & D) != 0 ? lanes + static_cast<int>(I) - D : static_cast<int>(I))...);
+    b = __builtin_shufflevector(a, b, ((I & D) != 0 ? lanes + static_cast<int>(I) : static_cast<int>(I) + D)...);
+    a = first;
+}
+
+/// Transposes a square of as many vectors as they have lanes.
+template <int Bytes, int D>
+AELLE_BODY void transpose_square(typename Vector<double, Bytes>::type* v) {
+    constexpr int lanes = static_cast<int>(Vector<double, Bytes>::lanes);
+    if constexpr (D < lanes) {
+#pragma GCC unroll 8
+        for (int i = 0; i < lanes; ++i)
+            if ((i & D) == 0) exchange<D>(v[i], v[i + D], std::make_index_sequence<lanes>{});
+        transpose_square<Bytes, 2 * D>(v);
+    }
+}
+
+/// t (ld_t x rows) = z^T, z (rows x n)
+template <int Bytes>
+AELLE_BODY void transpose_body(const double* z, int64_t ld_z, int64_t rows, int64_t n, double* t, int64_t ld_t) {
+    using Vec = typename Vector<double, Bytes>::type;
+    using Loose = typename Vector<double, Bytes>::unaligned;
+    constexpr int64_t lanes = Vector<double, Bytes>::lanes;
+    const int64_t whole_rows = rows / lanes * lanes, whole_columns = n / lanes * lanes;
+    for (int64_t j = 0; j < whole_columns; j += lanes) {
+        for (int64_t i = 0; i < whole_rows; i += lanes) {
+            Vec square[lanes];
+#pragma GCC unroll 8
+            for (int64_t k = 0; k < lanes; ++k) square[k] = *reinterpret_cast<const Loose*>(z + (j + k) * ld_z + i);
+            transpose_square<Bytes, 1>(square);
+#pragma GCC unroll 8
+            for (int64_t k = 0; k < lanes; ++k) *reinterpret_cast<Vec*>(t + (i + k) * ld_t + j) = square[k];
+        }
+    }
+    for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t j = i < whole_rows ? whole_columns : 0; j < n; ++j) t[i * ld_t + j] = z[j * ld_z + i];
+        for (int64_t j = n; j < ld_t; ++j) t[i * ld_t + j] = 0.0;
+    }
+}
+
+template <int Bytes, int V, int C>
+AELLE_BODY void gram_tile(const double* t, int64_t ld, const double* z, int64_t ld_z, int64_t rows, double* g, int64_t row, int64_t first) {
+    using Vec = typename Vector<double, Bytes>::type;
+    Vec sum[C][V] = {};
+    for (int64_t m = 0; m < rows; ++m) {
+        const Vec* from = reinterpret_cast<const Vec*>(t + m * ld + row);
+#pragma GCC unroll 8
+        for (int c = 0; c < C; ++c) {
+            const double f = z[(first + c) * ld_z + m];
+            for (int v = 0; v < V; ++v) sum[c][v] += f * from[v];
+        }
+    }
+    for (int c = 0; c < C; ++c)
+        for (int v = 0; v < V; ++v) reinterpret_cast<Vec*>(g + (first + c) * ld + row)[v] = sum[c][v];
+}
+
+template <int Bytes, int V>
+AELLE_BODY void gram_rows(const double* t, int64_t ld, const double* z, int64_t ld_z, int64_t rows, double* g, int64_t row,
+                          int64_t columns) {
+    constexpr int C = Bytes == 64 ? 8 : 4;
+    int64_t j = 0;
+    for (; j + C <= columns; j += C) gram_tile<Bytes, V, C>(t, ld, z, ld_z, rows, g, row, j);
+    for (; j < columns; ++j) gram_tile<Bytes, V, 1>(t, ld, z, ld_z, rows, g, row, j);
+}
+
+template <int Bytes>
+AELLE_BODY void gram_body(const double* z, int64_t ld_z, int64_t rows, int64_t n, double* g, int64_t ld, double* t) {
+    transpose_body<Bytes>(z, ld_z, rows, n, t, ld);
+    constexpr int64_t lanes = Vector<double, Bytes>::lanes, two = 2 * lanes;
+    int64_t i = 0;
+    for (; i + two <= ld; i += two) gram_rows<Bytes, 2>(t, ld, z, ld_z, rows, g, i, std::min(n, i + two));
+    for (; i < ld; i += lanes) gram_rows<Bytes, 1>(t, ld, z, ld_z, rows, g, i, std::min(n, i + lanes));
+}
+
 /// row i -= sum over p < count of r(first + p, i) r(first + p, :), from the vector that holds (i, i) on.
 template <int Bytes, int Rows>
 AELLE_BODY void subtract_rows(double* g, int64_t ld, int64_t n, int64_t first, int64_t i) {
@@ -132,6 +211,7 @@ struct Wrapped {
     void (*solve)(T*, int64_t, int64_t, const T*, int64_t, int64_t, const T*, bool);
     void (*product)(const T*, const T*, T*, int64_t, int64_t);
     bool (*cholesky)(double*, int64_t, int64_t, double, double*);
+    void (*gram)(const double*, int64_t, int64_t, int64_t, double*, int64_t, double*);
 };
 
 #define AELLE_WRAP(NAME, BYTES, TARGET)                                                                                             \
@@ -145,7 +225,10 @@ struct Wrapped {
         TARGET static bool cholesky(double* g, int64_t ld, int64_t n, double smallest, double* inverse) {                           \
             return cholesky_body<BYTES>(g, ld, n, smallest, inverse);                                                               \
         }                                                                                                                           \
-        static constexpr Wrapped<T> table{solve, product, cholesky};                                                                \
+        TARGET static void gram(const double* z, int64_t ld_z, int64_t rows, int64_t n, double* g, int64_t ld, double* t) {         \
+            gram_body<BYTES>(z, ld_z, rows, n, g, ld, t);                                                                           \
+        }                                                                                                                           \
+        static constexpr Wrapped<T> table{solve, product, cholesky, gram};                                                             \
     };
 
 AELLE_WRAP(Baseline, 16, )
@@ -183,6 +266,10 @@ void lower_part_of_product(const T* u, const T* l, T* c, int64_t ld, int64_t n) 
 
 bool cholesky(double* g, int64_t ld, int64_t n, double smallest, double* inverse_diagonal) {
     return wrapped<double>().cholesky(g, ld, n, smallest, inverse_diagonal);
+}
+
+void gram(const double* z, int64_t ld_z, int64_t rows, int64_t n, double* g, int64_t ld, double* scratch) {
+    wrapped<double>().gram(z, ld_z, rows, n, g, ld, scratch);
 }
 
 template void solve_from_right(float*, int64_t, int64_t, const float*, int64_t, int64_t, const float*, bool);

@@ -39,15 +39,18 @@ public:
     /// A block of `length` > 1 steps was not accurate enough and will be redone with length(). amplification, budget: as for accept; infinite where nothing
     /// is known.
     void refuse(int64_t length, double amplification, double budget) {
-        length_ = std::clamp<int64_t>(fitting(length, amplification, budget), 1, length - 1);
-        most_ = length - 1;
+        length_ = std::clamp<int64_t>(fitting(length, amplification, budget), 1, length > few ? length / 2 : length - 1);
+        if (length_ > few) return;
+        most_ = length_;
         wait_ = patience_;
-        patience_ = std::min<int64_t>(2 * patience_, 512);
+        if (!refused_) patience_ = std::min<int64_t>(2 * patience_, 512);
+        refused_ = true;
     }
 
     /// A block of `length` steps was good. spread: log of its largest over its smallest |r_jj|; amplification: its error bound in units
     /// of that of an orthogonal product; budget: the largest log(amplification) allowed.
     void accept(int64_t length, double spread, double amplification, double budget) {
+        refused_ = false;
         if (length != length_) return;  // shortened by the end of the run
         if (wait_ > 0) --wait_;
         else most_ = longest;
@@ -63,11 +66,12 @@ private:
     }
 
     static constexpr double use_of_budget = 0.8;
-    static constexpr int64_t longest = 256;
+    static constexpr int64_t longest = 256, few = 4;
     int64_t fixed_, length_;
     int64_t most_ = longest;
     int64_t wait_ = 0;      ///< accepted blocks before longer ones than most_ are tried again
     int64_t patience_ = 8;  ///< the next wait_
+    bool refused_ = false;  ///< the last block
 };
 
 }  // namespace aelle::lyapunov

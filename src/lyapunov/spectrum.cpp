@@ -18,9 +18,8 @@
 namespace aelle::lyapunov {
 namespace {
 
-constexpr int64_t determinant_every = 16;  ///< blocks
-/// Smallest r_jj over the largest column of a product that is factored by its Gram matrix. Q is orthogonal to u / least^2 = 1e-10 then, far below
-/// what the defect of a determinant, block by block, has to show.
+constexpr int64_t determinant_every = 32;  ///< blocks
+/// Smallest r_jj over the largest column of a product that is factored by its Gram matrix. Q is orthogonal to u / least^2 = 1e-10 then.
 constexpr double least_of_gram = 1e-3;
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
@@ -71,6 +70,8 @@ struct SpectrumRun<T>::Impl {
     bool watches_determinant() const { return options.check_determinant && exponents == dimension; }
     /// Of a block that is averaged: a determinant costs as much as a factorisation, and one wrong block is like the next.
     bool checks_determinant() const { return watches_determinant() && averaged() && blocks % determinant_every == 0; }
+    /// Of the block at hand, for its determinant's sake or the next block's.
+    bool needs_orthonormal() const { return checks_determinant() || (watches_determinant() && (blocks + 1) % determinant_every == 0); }
     int64_t total() const { return options.warmup + options.steps; }
     bool averaged() const { return step >= options.warmup; }
     static MatrixView<T> columns(Matrix<T>& m, int64_t count) { return m.view().columns(0, count); }
@@ -191,7 +192,7 @@ struct SpectrumRun<T>::Impl {
 
     /// The same by the Gram matrix at a fraction of the cost where all columns are of like size; false where they are not.
     bool factor_by_gram(MatrixView<T> product, Factorisation& f) {
-        if (options.qr != backend::QrMethod::accurate || !gram.tries()) return false;
+        if (options.qr != backend::QrMethod::accurate || needs_orthonormal() || !gram.tries()) return false;
         const bool found = backend.gram_qr(product, least_of_gram, f.log_r, work, f.unit_r());
         gram.report(found);
         if (!found) return false;

@@ -84,6 +84,22 @@ TYPED_TEST(Triangular, LowerPartOfTheProductIsThatOfTheSums) {
     }
 }
 
+TEST(Gram, LowerTriangleHoldsTheProductsOfColumns) {
+    for (const int64_t n : sizes)
+        for (const int64_t rows : {n, n + 5}) {
+            const Matrix<double> a = random_matrix<double>(rows, n, 9);
+            Matrix<double> z(rows, n), g(padded(n), n), scratch(padded(n), rows);  // z of any leading dimension
+            for (int64_t j = 0; j < n; ++j) std::copy_n(a.column(j), rows, z.column(j));
+            gram(z.data(), z.rows(), rows, n, g.data(), g.rows(), scratch.data());
+            for (int64_t j = 0; j < n; ++j)
+                for (int64_t i = j; i < n; ++i) {
+                    double sum = 0.0;
+                    for (int64_t k = 0; k < rows; ++k) sum += z(k, i) * z(k, j);
+                    EXPECT_NEAR(g(i, j), sum, 1e-13) << n << " columns, " << rows << " rows: " << i << " " << j;
+                }
+        }
+}
+
 TEST(Cholesky, FactorTimesItsTransposeIsTheMatrix) {
     for (const int64_t n : sizes) {
         const Matrix<double> a = random_matrix<double>(n, n, 7);
