@@ -1,9 +1,9 @@
 #include "kernels/cpu/force.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 
+#include "aelle/base/activations.hpp"
 #include "aelle/base/error.hpp"
 #include "aelle/cells/rank1.hpp"
 #include "kernels/cpu/linear_map.hpp"
@@ -58,9 +58,7 @@ public:
     }
 
 private:
-    void find_rates() {
-        for (int64_t i = 0; i < n_; ++i) r_[i] = std::tanh(x_[i]);
-    }
+    void find_rates() { tanh_(n_, x_.data(), r_.data()); }
 
     void step() {
         for (int64_t i = 0; i < n_; ++i) a_[i] = w_f_[i] * z_;
@@ -81,6 +79,7 @@ private:
     InstructionSet set_ = best_instruction_set();
     const Kernels<double>& kernels_ = kernels<double>(set_);
     DotProduct dot_ = dot_product(set_);
+    VectorFunction tanh_ = vector_functions().tanh;
     int64_t n_;
     double alpha_;
     cells::Rank1::Scalars scalars_;

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-// A body is inlined into one wrapper per instruction set and takes the wrapper's target.
-#define AELLE_BODY [[gnu::always_inline]] inline
+#include "aelle/base/vector.hpp"
 
 namespace aelle::cpu {
 namespace {
@@ -13,26 +12,20 @@ constexpr int64_t side = vector_length<double>;  // of a tile
 constexpr int64_t tile_size = side * side;
 
 template <int Bytes>
-struct Vector {
-    typedef double type __attribute__((vector_size(Bytes), may_alias));
-    static constexpr int64_t lanes = Bytes / static_cast<int64_t>(sizeof(double));
-};
-
-template <int Bytes>
-AELLE_BODY double horizontal_sum(const typename Vector<Bytes>::type& v) {
+AELLE_BODY double horizontal_sum(const typename Vector<double, Bytes>::type& v) {
     double sum = 0.0;
-    for (int64_t i = 0; i < Vector<Bytes>::lanes; ++i) sum += v[i];
+    for (int64_t i = 0; i < Vector<double, Bytes>::lanes; ++i) sum += v[i];
     return sum;
 }
 
 template <int Bytes>
 AELLE_BODY double dot_body(int64_t n, const double* a, const double* b) {
-    using Vec = typename Vector<Bytes>::type;
-    constexpr int64_t parts = side / Vector<Bytes>::lanes;
+    using Vec = typename Vector<double, Bytes>::type;
+    constexpr int64_t parts = side / Vector<double, Bytes>::lanes;
     const Vec* as = reinterpret_cast<const Vec*>(a);
     const Vec* bs = reinterpret_cast<const Vec*>(b);
     Vec sum[parts] = {};
-    for (int64_t i = 0; i < n / Vector<Bytes>::lanes; i += parts)
+    for (int64_t i = 0; i < n / Vector<double, Bytes>::lanes; i += parts)
         for (int64_t p = 0; p < parts; ++p) sum[p] += as[i + p] * bs[i + p];
     for (int64_t p = 1; p < parts; ++p) sum[0] += sum[p];
     return horizontal_sum<Bytes>(sum[0]);
@@ -40,8 +33,8 @@ AELLE_BODY double dot_body(int64_t n, const double* a, const double* b) {
 
 template <int Bytes>
 AELLE_BODY void pass_body(int64_t panels, double* tiles, const double* u, const double* r, double* y) {
-    using Vec = typename Vector<Bytes>::type;
-    constexpr int64_t lanes = Vector<Bytes>::lanes;
+    using Vec = typename Vector<double, Bytes>::type;
+    constexpr int64_t lanes = Vector<double, Bytes>::lanes;
     constexpr int64_t parts = side / lanes;
     std::fill_n(y, panels * side, 0.0);
     for (int64_t panel = 0; panel < panels; ++panel) {
@@ -68,12 +61,12 @@ AELLE_BODY void pass_body(int64_t panels, double* tiles, const double* u, const 
     }
 }
 
-#define AELLE_RLS(NAME, BYTES, TARGET)                                                                          \
-    struct NAME {                                                                                               \
+#define AELLE_RLS(NAME, BYTES, TARGET)                                                                             \
+    struct NAME {                                                                                                  \
         TARGET static double dot(int64_t n, const double* a, const double* b) { return dot_body<BYTES>(n, a, b); } \
-        TARGET static void pass(int64_t panels, double* tiles, const double* u, const double* r, double* y) {   \
-            pass_body<BYTES>(panels, tiles, u, r, y);                                                           \
-        }                                                                                                       \
+        TARGET static void pass(int64_t panels, double* tiles, const double* u, const double* r, double* y) {      \
+            pass_body<BYTES>(panels, tiles, u, r, y);                                                              \
+        }                                                                                                          \
     };
 
 AELLE_RLS(Baseline, 16, )

@@ -7,20 +7,29 @@
 namespace aelle::cpu {
 namespace {
 
+/// Numbers of x meet those of a in short vectors: one load of values for all of them, and four sums so that none waits for another.
 template <class T>
 AELLE_BODY void sparse_vector_body(const Sparse<T>& a, const T* x, T* y) {
+    using Vec = typename Vector<T, 16>::type;
+    using Loose = typename Vector<T, 16>::unaligned;
+    constexpr int64_t lanes = Vector<T, 16>::lanes, sums = 4;
     const int32_t* column = a.column.data();
     const T* value = a.value.data();
     for (int64_t i = 0; i < a.rows; ++i) {
-        T even = T(0), odd = T(0);
+        Vec sum[sums] = {};
         int64_t p = a.row_start[i];
         const int64_t end = a.row_start[i + 1];
-        for (; p + 1 < end; p += 2) {
-            even += value[p] * x[column[p]];
-            odd += value[p + 1] * x[column[p + 1]];
+        for (; p + sums * lanes <= end; p += sums * lanes) {
+            for (int64_t s = 0; s < sums; ++s) {
+                Vec gathered;
+                for (int64_t k = 0; k < lanes; ++k) gathered[k] = x[column[p + s * lanes + k]];
+                sum[s] += gathered * *reinterpret_cast<const Loose*>(value + p + s * lanes);
+            }
         }
-        if (p < end) even += value[p] * x[column[p]];
-        y[i] += even + odd;
+        T rest = T(0);
+        for (; p < end; ++p) rest += value[p] * x[column[p]];
+        const Vec all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        y[i] += lane_sum<T, 16>(all) + rest;
     }
 }
 
