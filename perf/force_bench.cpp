@@ -124,6 +124,25 @@ void network(benchmark::State& run, Factory make) {
     }
 }
 
+/// The protocol of the signal study: 15 epochs of training, and a test of 15 epochs from the end of each.
+void protocol(benchmark::State& run) {
+    const auto backend = backend::choose(backend::Device::cpu).backend;
+    const learn::ForceOptions options{.hidden = run.range(0)};
+    const std::vector<double> target = tasks::one_period({}, 1200);
+    std::vector<double> z(target.size());
+    Matrix<double> tested(15, 1200);
+    for (auto _ : run) {
+        learn::ForceTrainer trainer(*backend, learn::initial_rank1(options, 1, 0), options, target, 1, 0);
+        std::vector<learn::ForceTrainer::Snapshot> snapshots;
+        for (int epoch = 0; epoch < 15; ++epoch) {
+            trainer.train(1200, z);
+            snapshots.push_back(trainer.snapshot());
+        }
+        auto tests = trainer.start_tests(snapshots);
+        for (int epoch = 0; epoch < 15; ++epoch) tests.run(tested.view());
+    }
+}
+
 }  // namespace
 
 BENCHMARK_CAPTURE(update_ours, sse2, cpu::InstructionSet::baseline)->ArgName("N")->Arg(512)->Unit(benchmark::kMicrosecond);
@@ -136,5 +155,6 @@ BENCHMARK_CAPTURE(steps, reference, reference::make_force_loop)
 BENCHMARK_CAPTURE(steps, cpu, cpu::make_force_loop)
     ->ArgNames({"N", "learn_every"})->ArgsProduct({{128, 256, 512, 1024}, {0, 1, 2}})->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(network, cpu, cpu::make_force_loop)->ArgName("N")->Arg(256)->Arg(512)->Unit(benchmark::kSecond);
+BENCHMARK(protocol)->ArgName("N")->Arg(512)->Unit(benchmark::kSecond);
 
 BENCHMARK_MAIN();

@@ -4,6 +4,7 @@
 #include "kernels/cpu/batch.hpp"
 #include "kernels/cpu/blas.hpp"
 #include "kernels/cpu/force.hpp"
+#include "kernels/cpu/frozen.hpp"
 #include "kernels/cpu/network.hpp"
 #include "kernels/cpu/qr.hpp"
 #include "src/backend/factories.hpp"
@@ -51,6 +52,9 @@ public:
     }
     std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters, double alpha) const override {
         return cpu::make_force_loop(shape, parameters, alpha);
+    }
+    std::unique_ptr<FrozenLoops> frozen_loops(const cells::Shape& shape, const cells::Parameters& parameters, int64_t count) const override {
+        return cpu::make_frozen_loops(shape, parameters, count, set_);
     }
     void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios) const override {
         factor(method, z, log_r, work, ratios);

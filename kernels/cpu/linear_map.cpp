@@ -7,26 +7,33 @@
 namespace aelle::cpu {
 
 template <class T>
-LinearMap<T> LinearMap<T>::from_matrix(int64_t rows, int64_t cols, const double* row_major) {
-    LinearMap map;
-    map.rows_ = rows;
-    map.cols_ = cols;
+Sparse<T> compressed(int64_t rows, int64_t cols, const double* row_major) {
     const int64_t nonzeros = rows * cols - std::count(row_major, row_major + rows * cols, 0.0);
-    if (static_cast<double>(nonzeros) >= sparse_below * static_cast<double>(rows * cols)) {
-        map.dense_.resize(static_cast<std::size_t>(rows * cols));
-        std::transform(row_major, row_major + rows * cols, map.dense_.begin(), [](double x) { return static_cast<T>(x); });
-        return map;
-    }
-    map.storage_ = Storage::sparse;
-    map.sparse_ = {.rows = rows, .cols = cols, .row_start = {0}, .column = {}, .value = {}};
+    if (static_cast<double>(nonzeros) >= sparse_below * static_cast<double>(rows * cols)) return {};
+    Sparse<T> sparse{.rows = rows, .cols = cols, .row_start = {0}, .column = {}, .value = {}};
     for (int64_t i = 0; i < rows; ++i) {
         for (int64_t j = 0; j < cols; ++j) {
             const double value = row_major[i * cols + j];
             if (value == 0.0) continue;
-            map.sparse_.column.push_back(blas_size(j));
-            map.sparse_.value.push_back(static_cast<T>(value));
+            sparse.column.push_back(blas_size(j));
+            sparse.value.push_back(static_cast<T>(value));
         }
-        map.sparse_.row_start.push_back(static_cast<int64_t>(map.sparse_.column.size()));
+        sparse.row_start.push_back(static_cast<int64_t>(sparse.column.size()));
+    }
+    return sparse;
+}
+
+template <class T>
+LinearMap<T> LinearMap<T>::from_matrix(int64_t rows, int64_t cols, const double* row_major) {
+    LinearMap map;
+    map.rows_ = rows;
+    map.cols_ = cols;
+    map.sparse_ = compressed<T>(rows, cols, row_major);
+    if (map.sparse_.rows > 0) {
+        map.storage_ = Storage::sparse;
+    } else {
+        map.dense_.resize(static_cast<std::size_t>(rows * cols));
+        std::transform(row_major, row_major + rows * cols, map.dense_.begin(), [](double x) { return static_cast<T>(x); });
     }
     return map;
 }
@@ -108,6 +115,8 @@ void LinearMap<T>::assemble(int64_t first_row, int64_t count, const T* weight, c
     }
 }
 
+template Sparse<float> compressed(int64_t, int64_t, const double*);
+template Sparse<double> compressed(int64_t, int64_t, const double*);
 template class LinearMap<float>;
 template class LinearMap<double>;
 

@@ -12,6 +12,10 @@ namespace aelle::cpu {
 /// Matrices with fewer nonzeros than this share are stored sparse: below it the sparse product is faster than BLAS (perf/qr_bench.cpp).
 inline constexpr double sparse_below = 0.25;
 
+/// Compressed rows of a matrix that is worth it; no rows where it is better kept dense.
+template <class T>
+Sparse<T> compressed(int64_t rows, int64_t cols, const double* row_major);
+
 template <class T>
 class LinearMap {
 public:

@@ -69,6 +69,9 @@ public:
                                           double alpha) const override {
         return reference::make_force_loop(shape, parameters, alpha);
     }
+    std::unique_ptr<FrozenLoops> frozen_loops(const cells::Shape& shape, const cells::Parameters& parameters, int64_t count) const override {
+        return reference::make_frozen_loops(shape, parameters, count);
+    }
     void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork&, MatrixView<float> ratios) const override {
         checked_qr(method, z, log_r, ratios);
     }

@@ -104,10 +104,35 @@ private:
     Matrix<double> p_;  ///< (N x N) once something was learned, until then I / alpha
 };
 
+class FrozenLoops final : public backend::FrozenLoops {
+public:
+    FrozenLoops(const cells::Shape& shape, const cells::Parameters& parameters, int64_t count) {
+        for (int64_t k = 0; k < count; ++k) loops_.push_back(std::make_unique<ForceLoop>(shape, parameters, 1.0));
+    }
+    int64_t count() const override { return static_cast<int64_t>(loops_.size()); }
+    void set(int64_t loop, const backend::ForceLoop::State& state) override {
+        loops_[static_cast<std::size_t>(loop)]->set({state.x, state.z, state.w_out, {}});
+    }
+    backend::ForceLoop::State get(int64_t loop) const override { return loops_[static_cast<std::size_t>(loop)]->get(false); }
+    void run(MatrixView<double> output) override {
+        require(output.rows == count(), "frozen loops: output for another number of loops");
+        const double target = 0.0;  // not read
+        for (int64_t t = 0; t < output.cols; ++t)
+            for (int64_t k = 0; k < count(); ++k) loops_[static_cast<std::size_t>(k)]->run(t, 0, {&target, 1}, {&output(k, t), 1});
+    }
+
+private:
+    std::vector<std::unique_ptr<ForceLoop>> loops_;
+};
+
 }  // namespace
 
 std::unique_ptr<backend::ForceLoop> make_force_loop(const cells::Shape& shape, const cells::Parameters& parameters, double alpha) {
     return std::make_unique<ForceLoop>(shape, parameters, alpha);
+}
+
+std::unique_ptr<backend::FrozenLoops> make_frozen_loops(const cells::Shape& shape, const cells::Parameters& parameters, int64_t count) {
+    return std::make_unique<FrozenLoops>(shape, parameters, count);
 }
 
 }  // namespace aelle::reference

@@ -66,12 +66,19 @@ struct Record {
     int64_t threads = 0;
 };
 
-/// Tests are made after each whole epoch; their time is not training time.
-double test_error(const learn::ForceTrainer& trainer, const TrainOptions& options) {
-    auto test = trainer.start_test();
-    std::vector<double> output(static_cast<std::size_t>(options.steps_per_epoch));
-    for (int64_t i = 0; i < options.test_epochs; ++i) test.run(options.steps_per_epoch, output);
-    return test.error();
+/// The tests of every whole epoch, side by side; their time is not training time.
+void test_network(Session& session, const learn::ForceTrainer& trainer, std::span<const learn::ForceTrainer::Snapshot> snapshots,
+                  const TrainOptions& options, int64_t slice, Record& record) {
+    if (snapshots.empty()) return;
+    const auto count = static_cast<int64_t>(snapshots.size()), all = options.test_epochs * options.steps_per_epoch;
+    auto tests = trainer.start_tests(snapshots);
+    slice = std::clamp<int64_t>(16 * slice / count, 1, slice);  // up to 16 side by side cost little more than one
+    Matrix<double> output(count, slice);
+    while (tests.steps_done() < all) {
+        session.check_stop();
+        tests.run(output.view().columns(0, std::min(slice, all - tests.steps_done())));
+    }
+    for (int64_t k = 0; k < count; ++k) record.loss.push_back(tests.error(k));
 }
 
 Record train_network(Session& session, learn::ForceTrainer& trainer, const std::vector<double>& period, const TrainOptions& options) {
@@ -82,6 +89,7 @@ Record train_network(Session& session, learn::ForceTrainer& trainer, const std::
     record.device = session.backend().device_kind();
     record.threads = session.threads();
     record.output.resize(static_cast<std::size_t>(all));
+    std::vector<learn::ForceTrainer::Snapshot> snapshots;
     for (int64_t done = 0; done < all;) {
         session.check_stop();
         const int64_t epoch_left = options.steps_per_epoch - done % options.steps_per_epoch;
@@ -92,11 +100,12 @@ Record train_network(Session& session, learn::ForceTrainer& trainer, const std::
         done += steps;
         if (steps == epoch_left) {
             record.train_loss.push_back(trainer.training_error());
-            record.loss.push_back(test_error(trainer, options));
+            snapshots.push_back(trainer.snapshot());
         }
         session.console().progress("steps", done, all, done, record.seconds);
     }
     session.console().end_progress();
+    test_network(session, trainer, snapshots, options, slice, record);
     for (int64_t i = 0; i < all; ++i) record.target.push_back(period[static_cast<std::size_t>(i % options.steps_per_epoch)]);
     return record;
 }

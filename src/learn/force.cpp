@@ -69,17 +69,26 @@ void save_state(ArchiveWriter& archive, const backend::ForceLoop::State& state) 
     archive.array(state.p);
 }
 
-backend::ForceLoop::State load_state(ArchiveReader& archive, int64_t hidden) {
+backend::ForceLoop::State read_state(ArchiveReader& archive) {
     backend::ForceLoop::State state;
     archive.array(state.x);
     archive.value(state.z);
     archive.array(state.w_out);
     archive.array(state.p);
+    return state;
+}
+
+void check_size(const backend::ForceLoop::State& state, int64_t hidden) {
     const auto n = static_cast<std::size_t>(hidden);
     if (state.x.size() != n || state.w_out.size() != n || (!state.p.empty() && state.p.size() != n * (n + 1) / 2)) {
         throw DataError("checkpoint: force: found a network of " + std::to_string(state.x.size()) + " units, expected " +
                         std::to_string(hidden));
     }
+}
+
+backend::ForceLoop::State load_state(ArchiveReader& archive, int64_t hidden) {
+    backend::ForceLoop::State state = read_state(archive);
+    check_size(state, hidden);
     return state;
 }
 
@@ -211,49 +220,80 @@ void ForceTrainer::load(ArchiveReader& archive) {
     impl_->error = error;
 }
 
-struct ForceTrainer::Test::Impl {
+void ForceTrainer::Snapshot::save(ArchiveWriter& archive) const {
+    archive.value(first_step);
+    save_state(archive, state);
+}
+
+void ForceTrainer::Snapshot::load(ArchiveReader& archive) {
+    archive.value(first_step);
+    state = read_state(archive);
+}
+
+ForceTrainer::Snapshot ForceTrainer::snapshot() const { return {impl_->steps, impl_->loop->get(false)}; }
+
+struct ForceTrainer::Tests::Impl {
+    /// Global index of a test's first step, which fixes the phase of the target, and its error so far.
+    struct Test {
+        int64_t first = 0;
+        MeanError error{};
+    };
     std::vector<double> period;
-    int64_t hidden, first;  ///< first: global index of the test's first step, which fixes the phase of the target
-    std::unique_ptr<backend::ForceLoop> loop;
-    MeanError error{};
+    int64_t hidden;
+    std::unique_ptr<backend::FrozenLoops> loops;
+    std::vector<Test> tests;
+    int64_t steps = 0;
 };
 
-ForceTrainer::Test::Test(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-ForceTrainer::Test::~Test() = default;
-ForceTrainer::Test::Test(Test&&) noexcept = default;
+ForceTrainer::Tests::Tests(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ForceTrainer::Tests::~Tests() = default;
+ForceTrainer::Tests::Tests(Tests&&) noexcept = default;
 
-ForceTrainer::Test ForceTrainer::start_test() const {
-    const backend::ForceLoop::State state = impl_->loop->get(false);
-    auto loop = impl_->backend.force_loop(impl_->shape(), impl_->current(state), impl_->options.alpha);
-    loop->set(state);
-    return Test(std::make_unique<Test::Impl>(Test::Impl{impl_->period, impl_->options.hidden, impl_->steps, std::move(loop)}));
+ForceTrainer::Tests ForceTrainer::start_tests(std::span<const Snapshot> snapshots) const {
+    auto loops = impl_->backend.frozen_loops(impl_->shape(), impl_->given, static_cast<int64_t>(snapshots.size()));
+    std::vector<Tests::Impl::Test> tests;
+    for (const Snapshot& snapshot : snapshots) {
+        check_size(snapshot.state, impl_->options.hidden);
+        loops->set(static_cast<int64_t>(tests.size()), snapshot.state);
+        tests.push_back({.first = snapshot.first_step});
+    }
+    return Tests(std::make_unique<Tests::Impl>(Tests::Impl{impl_->period, impl_->options.hidden, std::move(loops), std::move(tests)}));
 }
 
-void ForceTrainer::Test::run(int64_t steps, std::span<double> output) {
+int64_t ForceTrainer::Tests::count() const { return impl_->loops->count(); }
+
+void ForceTrainer::Tests::run(MatrixView<double> output) {
     Impl& me = *impl_;
-    for_each_part(me.period, me.first + me.error.steps, steps, output,
-                  [&](int64_t first, std::span<const double> target, std::span<double> z) {
-                      me.loop->run(first, 0, target, z);
-                      me.error.add(target, z);
-                  });
+    me.loops->run(output);
+    const auto length = static_cast<int64_t>(me.period.size());
+    for (int64_t k = 0; k < count(); ++k) {
+        Impl::Test& test = me.tests[static_cast<std::size_t>(k)];
+        int64_t phase = (test.first + me.steps) % length;
+        for (int64_t t = 0; t < output.cols; ++t, phase = phase + 1 < length ? phase + 1 : 0)
+            test.error.add({&me.period[static_cast<std::size_t>(phase)], 1}, {&output(k, t), 1});
+    }
+    me.steps += output.cols;
 }
 
-int64_t ForceTrainer::Test::steps_done() const { return impl_->error.steps; }
+int64_t ForceTrainer::Tests::steps_done() const { return impl_->steps; }
 
-double ForceTrainer::Test::error() const { return impl_->error.value(); }
+double ForceTrainer::Tests::error(int64_t test) const { return impl_->tests[static_cast<std::size_t>(test)].error.value(); }
 
-void ForceTrainer::Test::save(ArchiveWriter& archive) const {
-    archive.value(impl_->first);
-    archive.value(impl_->error);
-    save_state(archive, impl_->loop->get());
+void ForceTrainer::Tests::save(ArchiveWriter& archive) const {
+    archive.value(impl_->steps);
+    archive.array(impl_->tests);
+    for (int64_t k = 0; k < count(); ++k) save_state(archive, impl_->loops->get(k));
 }
 
-void ForceTrainer::Test::load(ArchiveReader& archive) {
-    const auto first = archive.value<int64_t>();
-    const auto error = archive.value<MeanError>();
-    impl_->loop->set(load_state(archive, impl_->hidden));
-    impl_->first = first;
-    impl_->error = error;
+void ForceTrainer::Tests::load(ArchiveReader& archive) {
+    archive.value(impl_->steps);
+    std::vector<Impl::Test> tests;
+    archive.array(tests);
+    if (tests.size() != impl_->tests.size()) {
+        throw DataError("checkpoint: force: found " + std::to_string(tests.size()) + " tests, expected " + std::to_string(impl_->tests.size()));
+    }
+    impl_->tests = std::move(tests);
+    for (int64_t k = 0; k < count(); ++k) impl_->loops->set(k, load_state(archive, impl_->hidden));
 }
 
 }  // namespace aelle::learn

@@ -16,7 +16,8 @@ namespace {
 /// Steps between which a run can be stopped: about 10 ms at any size.
 int64_t slice_length(int64_t hidden) { return std::clamp<int64_t>(50'000'000 / (hidden * hidden), 1, 200); }
 
-enum class Phase : int32_t { training, testing, spectrum, done };
+/// Training is interrupted by spectra; the tests of all epochs follow it side by side.
+enum class Phase : int32_t { training, spectrum, testing, done };
 
 class SignalJob : public Job {
 public:
@@ -48,8 +49,8 @@ public:
     void advance() override {
         switch (phase_) {
             case Phase::training: return train_slice();
-            case Phase::testing: return test_slice();
             case Phase::spectrum: return spectrum_slice();
+            case Phase::testing: return test_slice();
             case Phase::done: return;
         }
     }
@@ -61,8 +62,10 @@ public:
         archive.value(next_spectrum_);
         result_.save(archive);
         trainer_.save(archive);
-        if (phase_ == Phase::testing) test_->save(archive);
+        archive.value(static_cast<uint64_t>(snapshots_.size()));
+        for (const auto& snapshot : snapshots_) snapshot.save(archive);
         if (phase_ == Phase::spectrum) spectra_->save(archive);
+        if (phase_ == Phase::testing) tests_->save(archive);
     }
 
     void load(ArchiveReader& archive) override {
@@ -72,9 +75,11 @@ public:
         archive.value(next_spectrum_);
         result_.load(archive);
         trainer_.load(archive);
+        snapshots_.clear();
+        for (auto left = archive.value<uint64_t>(); left > 0; --left) snapshots_.emplace_back().load(archive);
         enter(phase);
-        if (phase_ == Phase::testing) test_->load(archive);
         if (phase_ == Phase::spectrum) spectra_->load(archive);
+        if (phase_ == Phase::testing) tests_->load(archive);
     }
 
     VariantResult result() const override { return result_; }
@@ -92,11 +97,10 @@ private:
         return {backend_, learn::initial_rank1(force, variant.seed, 0), force, period_, variant.seed, 0};
     }
 
-    /// Steps of training, tests and spectra together.
+    /// Steps of training, tests and spectra together. Tests side by side count once: a step of 15 of them costs about as much as one of training.
     int64_t count_steps() const {
-        const auto spectra = static_cast<int64_t>(spectrum_.epochs.size());
-        const int64_t tests = options_.test_after == TestAfter::last ? 1 : options_.test_after == TestAfter::spectra ? spectra + 1 : epochs_;
-        return options_.steps_per_epoch * (epochs_ + tests * options_.test_epochs) + spectra * SpectraRun::all_steps(spectrum_, 1, spectrum_steps());
+        return options_.steps_per_epoch * (epochs_ + options_.test_epochs) +
+               static_cast<int64_t>(spectrum_.epochs.size()) * SpectraRun::all_steps(spectrum_, 1, spectrum_steps());
     }
 
     int64_t spectrum_steps() const { return spectrum_.steps > 0 ? spectrum_.steps : options_.steps_per_epoch; }
@@ -112,10 +116,10 @@ private:
 
     void enter(Phase phase) {
         phase_ = phase;
-        test_.reset();
         spectra_.reset();
-        if (phase == Phase::testing) test_.emplace(trainer_.start_test());
+        tests_.reset();
         if (phase == Phase::spectrum) start_spectrum();
+        if (phase == Phase::testing) start_tests();
     }
 
     void train_slice() {
@@ -123,38 +127,55 @@ private:
         const int64_t steps = std::min(slice_steps_, epoch_end - trainer_.steps_done());
         trainer_.train(steps, {output_.data(), static_cast<std::size_t>(steps)});
         steps_ += steps;
-        if (!trainer_.finite()) return diverge(epoch_ + 1);
+        if (!trainer_.finite()) {
+            diverge(epoch_ + 1);
+            return end_training();
+        }
         if (trainer_.steps_done() < epoch_end) return;
         result_.loss_every_epoch[static_cast<std::size_t>(epoch_)] = trainer_.training_error();
         ++epoch_;
-        if (test_due()) return enter(Phase::testing);
-        measured();
-    }
-
-    void measured() {
+        if (test_due()) snapshots_.push_back(trainer_.snapshot());
         if (spectrum_due()) return enter(Phase::spectrum);
         go_on();
     }
 
+    int64_t test_steps() const { return options_.test_epochs * options_.steps_per_epoch; }
+    /// After which the test of a snapshot is made.
+    int64_t epoch_of(const learn::ForceTrainer::Snapshot& snapshot) const { return snapshot.first_step / options_.steps_per_epoch; }
+
+    void start_tests() {
+        const auto count = static_cast<int64_t>(snapshots_.size());
+        tests_.emplace(trainer_.start_tests(snapshots_));
+        tested_ = Matrix<double>(count, std::clamp<int64_t>(16 * slice_steps_ / count, 1, slice_steps_));  // 16 cost little more than one
+    }
+
     void test_slice() {
-        const int64_t all = options_.test_epochs * options_.steps_per_epoch;
-        const int64_t first = test_->steps_done();
-        const int64_t steps = std::min(slice_steps_, all - first);
-        test_->run(steps, {output_.data(), static_cast<std::size_t>(steps)});
+        const int64_t first = tests_->steps_done(), example_start = test_steps() - options_.steps_per_epoch;
+        const int64_t steps = std::min(tested_.cols(), test_steps() - first);
+        tests_->run(tested_.view().columns(0, steps));
         steps_ += steps;
-        const int64_t example_start = all - options_.steps_per_epoch;
-        for (int64_t i = 0; i < steps && epoch_ == epochs_; ++i) {
-            if (first + i >= example_start) {
-                result_.example[1][static_cast<std::size_t>(first + i - example_start)] = output_[static_cast<std::size_t>(i)];
-            }
+        if (epoch_of(snapshots_.back()) == epochs_) {
+            for (int64_t t = std::max<int64_t>(0, example_start - first); t < steps; ++t)
+                result_.example[1][static_cast<std::size_t>(first + t - example_start)] = tested_(tested_.rows() - 1, t);
         }
-        if (test_->steps_done() < all) return;
-        const double error = test_->error();
-        if (!std::isfinite(error)) return diverge(epoch_);
-        if (spectrum_due()) result_.loss[next_spectrum_] = error;
-        if (epoch_ == epochs_) result_.loss_final = error;
-        result_.loss_best = std::isnan(result_.loss_best) ? error : std::min(result_.loss_best, error);
-        measured();
+        if (tests_->steps_done() == test_steps()) judge_tests();
+    }
+
+    void judge_tests() {
+        for (std::size_t k = 0; k < snapshots_.size(); ++k) {
+            const double error = tests_->error(static_cast<int64_t>(k));
+            const int64_t epoch = epoch_of(snapshots_[k]);
+            if (!std::isfinite(error)) {
+                diverge(epoch);
+                forget_from(epoch);
+                break;
+            }
+            const auto at = std::ranges::find(spectrum_.epochs, epoch);
+            if (at != spectrum_.epochs.end()) result_.loss[static_cast<std::size_t>(at - spectrum_.epochs.begin())] = error;
+            if (epoch == epochs_) result_.loss_final = error;
+            result_.loss_best = std::isnan(result_.loss_best) ? error : std::min(result_.loss_best, error);
+        }
+        finish();
     }
 
     void start_spectrum() {
@@ -177,16 +198,33 @@ private:
     }
 
     void go_on() {
-        if (epoch_ == epochs_) return finish();
+        if (epoch_ == epochs_) return end_training();
         enter(Phase::training);
+    }
+
+    void end_training() {
+        if (snapshots_.empty()) return finish();
+        enter(Phase::testing);
     }
 
     /// Divergence is a result: what was measured before stays, the rest is NaN.
     void diverge(int64_t epoch) {
         result_.status = VariantStatus::diverged;
         result_.diverged_epoch = epoch;
-        result_.loss_final = std::numeric_limits<double>::quiet_NaN();
-        finish();
+    }
+
+    /// What was measured after the test of that epoch could have shown its divergence, had it been made at once.
+    void forget_from(int64_t epoch) {
+        constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+        std::fill(result_.loss_every_epoch.begin() + epoch, result_.loss_every_epoch.end(), nan);
+        std::ranges::fill(result_.example[1], nan);
+        const auto epochs = static_cast<int64_t>(spectrum_.epochs.size());
+        const int64_t first = std::ranges::lower_bound(spectrum_.epochs, epoch) - spectrum_.epochs.begin();
+        for (KindSpectra& kind : result_.spectra) {
+            const int64_t start = epochs > 0 ? static_cast<int64_t>(kind.exponents.size()) / epochs * first : 0;
+            std::fill(kind.exponents.begin() + start, kind.exponents.end(), nan);
+            std::fill(kind.reliable.begin() + start, kind.reliable.end(), uint8_t{0});
+        }
     }
 
     void finish() {
@@ -208,7 +246,9 @@ private:
     std::vector<double> period_;
     learn::ForceTrainer trainer_;
     VariantResult result_;
-    std::optional<learn::ForceTrainer::Test> test_;
+    std::vector<learn::ForceTrainer::Snapshot> snapshots_;  // from which tests start, in order of epochs
+    std::optional<learn::ForceTrainer::Tests> tests_;
+    Matrix<double> tested_;  // (tests x steps of a slice)
     SpectrumInputs inputs_;
     std::unique_ptr<SpectraRun> spectra_;
     Phase phase_ = Phase::training;
@@ -252,7 +292,8 @@ double SignalTask::work(const Variant& variant) const {
     const auto tests = options_.test_after == TestAfter::last      ? 1.0
                        : options_.test_after == TestAfter::spectra ? static_cast<double>(spectrum.epochs.size())
                                                                    : epochs;
-    const double steps = period * (epochs + tests * static_cast<double>(options_.test_epochs));
+    // side by side a test costs about a quarter of one alone (performance.md 5.8)
+    const double steps = period * (epochs + std::max(1.0, tests / 4.0) * static_cast<double>(options_.test_epochs));
     const double spectrum_steps = spectrum.steps > 0 ? static_cast<double>(spectrum.steps) : period;
     const double factorisation = 4.0 * n * k * k / static_cast<double>(std::max<int64_t>(1, spectrum.interval));
     return steps * product + updates * 3.0 * n * n +
@@ -261,7 +302,8 @@ double SignalTask::work(const Variant& variant) const {
 
 double SignalTask::memory(const Variant& variant) const {
     const auto n = static_cast<double>(variant.hidden);
-    return 8.0 * (3.0 * n * n + 4.0 * n * static_cast<double>(exponent_count(variant)));
+    const double tests = 64.0 + 2.0 * static_cast<double>(config_.epochs);  // blocks of 16 and snapshots
+    return 8.0 * ((3.0 + 1.5 * options_.force.nonzero_share()) * n * n + n * (4.0 * static_cast<double>(exponent_count(variant)) + tests));
 }
 
 cells::Parameters SignalTask::scalars(const Variant&) const {

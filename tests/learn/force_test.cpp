@@ -44,9 +44,17 @@ std::vector<double> train(ForceTrainer& trainer, int64_t steps) {
     return z;
 }
 
-std::vector<double> run(ForceTrainer::Test& test, int64_t steps) {
-    std::vector<double> z(static_cast<std::size_t>(steps));
-    test.run(steps, z);
+using Snapshot = ForceTrainer::Snapshot;
+
+ForceTrainer::Tests start_test(const ForceTrainer& trainer) {
+    const Snapshot now = trainer.snapshot();
+    return trainer.start_tests({&now, 1});
+}
+
+/// (count x steps)
+std::vector<double> run(ForceTrainer::Tests& tests, int64_t steps) {
+    std::vector<double> z(static_cast<std::size_t>(tests.count() * steps));
+    tests.run({z.data(), tests.count(), steps, tests.count()});
     return z;
 }
 
@@ -195,23 +203,70 @@ TEST(Force, ContinuesFromASnapshotWithTheSameBits) {
 TEST(Force, ATestContinuesFromASnapshotWithTheSameBits) {
     auto made = trainer({.hidden = 60});
     train(made, 200);
-    auto whole = made.start_test();
+    auto whole = start_test(made);
     run(whole, 61);
     const auto saved = snapshot(whole);
     const auto expected = run(whole, 200);
-    auto resumed = made.start_test();
+    auto resumed = start_test(made);
     restore(resumed, saved);
     EXPECT_EQ(resumed.steps_done(), 61);
     EXPECT_EQ(run(resumed, 200), expected);
     EXPECT_EQ(snapshot(resumed), snapshot(whole));
-    EXPECT_EQ(resumed.error(), whole.error());
+    EXPECT_EQ(resumed.error(0), whole.error(0));
+}
+
+TEST(Force, TestsSideBySideFindWhatEachFindsAlone) {
+    auto made = trainer({.hidden = 60});
+    std::vector<Snapshot> snapshots;
+    for (int64_t k = 0; k < 19; ++k) {
+        snapshots.push_back(made.snapshot());
+        train(made, 37);  // so that phases differ
+    }
+    snapshots[4].state.w_out[3] = std::numeric_limits<double>::infinity();  // diverges, and disturbs nobody
+    for (const std::size_t count : {2u, 8u, 9u, 15u, 16u, 19u}) {
+        auto together = made.start_tests(std::span(snapshots).first(count));
+        ASSERT_EQ(together.count(), static_cast<int64_t>(count));
+        auto z = run(together, 60);
+        const auto saved = snapshot(together);
+        const auto expected_rest = run(together, 100);
+        auto resumed = made.start_tests(std::span(snapshots).first(count));
+        restore(resumed, saved);
+        run(resumed, 41);
+        run(resumed, 59);
+        for (std::size_t k = 0; k < count; ++k) {
+            auto alone = made.start_tests(std::span(snapshots).subspan(k, 1));
+            const auto single = run(alone, 160);
+            if (k == 4) {
+                EXPECT_FALSE(std::isfinite(together.error(4)));
+                continue;
+            }
+            for (std::size_t t = 0; t < 60; ++t) ASSERT_EQ(z[t * count + k], single[t]) << count << " tests, test " << k;
+            for (std::size_t t = 60; t < 160; ++t) ASSERT_EQ(expected_rest[(t - 60) * count + k], single[t]);
+            EXPECT_EQ(together.error(static_cast<int64_t>(k)), alone.error(0));
+            EXPECT_EQ(resumed.error(static_cast<int64_t>(k)), alone.error(0));
+        }
+    }
+}
+
+TEST(Force, TestsRefuseSnapshotsOfOtherNetworks) {
+    auto made = trainer({.hidden = 60}), other = trainer({.hidden = 61});
+    const Snapshot now = made.snapshot();
+    EXPECT_THROW(other.start_tests({&now, 1}), DataError);
+    const std::vector<Snapshot> two{now, now};
+    const auto saved = snapshot(made.start_tests(two));
+    auto one = start_test(made);
+    ArchiveReader of_two(saved);
+    EXPECT_THROW(one.load(of_two), DataError);
+    ArchiveReader truncated{std::span(saved).first(saved.size() - 1)};
+    auto both = made.start_tests(two);
+    EXPECT_THROW(both.load(truncated), DataError);
 }
 
 TEST(Force, TestsLeaveTrainingUntouched) {
     auto made = trainer({.hidden = 60}), untested = trainer({.hidden = 60});
     train(made, 170);
     train(untested, 170);
-    auto test = made.start_test();
+    auto test = start_test(made);
     run(test, 500);
     EXPECT_EQ(snapshot(made), snapshot(untested));
     EXPECT_EQ(train(made, 100), train(untested, 100));
@@ -220,23 +275,23 @@ TEST(Force, TestsLeaveTrainingUntouched) {
 TEST(Force, ATestRunsTheClosedLoopWithFrozenWeightsAndGoesOnWithThePhase) {
     auto made = trainer({.hidden = 60});
     train(made, 170);
-    auto test = made.start_test();
-    EXPECT_TRUE(std::isnan(test.error()));
+    auto test = start_test(made);
+    EXPECT_TRUE(std::isnan(test.error(0)));
     auto z = run(test, 40);
     const auto more = run(test, 260);
     z.insert(z.end(), more.begin(), more.end());
     EXPECT_EQ(test.steps_done(), 300);
-    auto loop = cpu().force_loop({60, 0}, made.parameters(), 1.0);
-    auto state = loop->get();
+    auto loops = cpu().frozen_loops({60, 0}, made.parameters(), 1);
+    auto state = loops->get(0);
     const auto x = made.state();
     state.x.assign(x.begin(), x.end());
     state.z = made.output();
-    loop->set(state);
+    loops->set(0, state);
     std::vector<double> expected(300);
-    loop->run(0, 0, std::vector<double>(300), expected);
+    loops->run({expected.data(), 1, 300, 1});
     EXPECT_EQ(z, expected);
     z.insert(z.begin(), 170, 0.0);
-    EXPECT_NEAR(test.error(), mean_error(z, 170, 300), 1e-13);
+    EXPECT_NEAR(test.error(0), mean_error(z, 170, 300), 1e-13);
 }
 
 TEST(Force, TrainingErrorIsThatOfTheEpochInHand) {
@@ -274,9 +329,9 @@ TEST(Force, LearnsTheTargetInMostNetworks) {
         const ForceOptions options{.hidden = 300, .gain = 1.4};
         ForceTrainer made(cpu(), learn::initial_rank1(options, seed, 0), options, period, seed, 0);
         for (int epoch = 0; epoch < 10; ++epoch) made.train(1200, z);
-        auto test = made.start_test();
-        test.run(1200, z);
-        errors.push_back(test.error());
+        auto test = start_test(made);
+        run(test, 1200);
+        errors.push_back(test.error(0));
         EXPECT_LT(made.training_error(), silence / 2.0) << "seed " << seed;  // while weights may change, every output follows
         EXPECT_TRUE(made.finite());
     }
@@ -301,7 +356,7 @@ TEST(Force, DivergenceIsAResult) {
         EXPECT_FALSE(made.finite());
         train(made, 200);
         EXPECT_FALSE(made.finite());
-        auto test = made.start_test();
+        auto test = start_test(made);
         run(test, 10);
         EXPECT_EQ(test.steps_done(), 10);
     }

@@ -118,6 +118,19 @@ public:
     virtual void run(int64_t first_step, int64_t learn_every, std::span<const double> target, std::span<double> output) = 0;
 };
 
+/// Closed loops of one network with frozen weights, side by side: the equations of ForceLoop without learning. M, w_f and dt are shared and
+/// fixed when the object is made; each loop has its own x, z and w_o. A loop's bits depend neither on the other loops, whatever becomes of
+/// them, nor on how a run is cut; they may differ from ForceLoop's by rounding.
+class FrozenLoops {
+public:
+    virtual ~FrozenLoops() = default;
+    virtual int64_t count() const = 0;
+    virtual void set(int64_t loop, const ForceLoop::State& state) = 0;  ///< p is ignored
+    virtual ForceLoop::State get(int64_t loop) const = 0;               ///< without p
+    /// Runs all loops output.cols steps: output (count x steps) receives z' of each loop and step.
+    virtual void run(MatrixView<double> output) = 0;
+};
+
 class Backend {
 public:
     virtual ~Backend() = default;
@@ -147,6 +160,9 @@ public:
 
     /// parameters: those of cell rank1. The ForceLoop starts with x = 0, z = 0, w_o = weight_out and P = I / alpha.
     virtual std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters, double alpha) const = 0;
+
+    /// parameters: those of cell rank1. Each of the `count` >= 1 loops starts with x = 0, z = 0 and w_o = weight_out.
+    virtual std::unique_ptr<FrozenLoops> frozen_loops(const cells::Shape& shape, const cells::Parameters& parameters, int64_t count) const = 0;
 
     /// z (D x K, K <= D) is replaced by Q of its reduced QR factorisation, and log|r_jj| is stored (not added) in log_r[K]. Column signs
     /// of Q are arbitrary. A zero column gives -infinity, leaves Q with orthonormal columns and never yields NaN from finite input;

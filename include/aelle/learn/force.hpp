@@ -1,8 +1,9 @@
 #pragma once
 /// FORCE training of the Rank-1 RNN (cells.md "rank1"; Sussillo & Abbott 2009).
 ///
-/// Double precision throughout: the closed loop is chaotic. An epoch is one period of the target. After training, a test runs the closed loop
-/// with frozen weights from the current (x, z); the training state is untouched by tests.
+/// Double precision throughout: the closed loop is chaotic. An epoch is one period of the target. A test runs the closed loop with frozen
+/// weights from a snapshot of training, which it leaves untouched. Tests of one network share M and w_f, so that several side by side cost
+/// little more than one: keep snapshots and test them all after training.
 
 #include <array>
 #include <cstdint>
@@ -63,25 +64,37 @@ public:
     /// False once state, output or weights are not finite: the variant has diverged.
     bool finite() const;
 
-    /// A test in progress: closed loop, frozen weights, from the trainer's current (x, z), phase continuing.
-    class Test {
-    public:
-        ~Test();
-        Test(Test&&) noexcept;
-        /// Runs `steps` more steps and adds to the error.
-        void run(int64_t steps, std::span<double> output);
-        int64_t steps_done() const;
-        double error() const;  ///< mean |f - z'| so far; NaN before the first step
+    /// Where a test starts: readout, state and phase of the target at some moment of training. p is empty.
+    struct Snapshot {
+        int64_t first_step = 0;  ///< steps of training before it
+        backend::ForceLoop::State state;
+
         void save(ArchiveWriter&) const;
         void load(ArchiveReader&);
+    };
+    Snapshot snapshot() const;
+
+    /// Tests in progress, side by side: closed loops with frozen weights. What one finds depends neither on the others nor on how it is cut.
+    class Tests {
+    public:
+        ~Tests();
+        Tests(Tests&&) noexcept;
+        int64_t count() const;
+        /// Runs every test output.cols steps more and adds to its error; `output` (count x steps) receives z'.
+        void run(MatrixView<double> output);
+        int64_t steps_done() const;
+        double error(int64_t test) const;  ///< mean |f - z'| so far; NaN before the first step
+        void save(ArchiveWriter&) const;
+        void load(ArchiveReader&);  ///< into as many tests of the same network
 
     private:
         friend class ForceTrainer;
         struct Impl;
-        explicit Test(std::unique_ptr<Impl>);
+        explicit Tests(std::unique_ptr<Impl>);
         std::unique_ptr<Impl> impl_;
     };
-    Test start_test() const;
+    /// One test for each snapshot, at least one; DataError where one is of a network of another size.
+    Tests start_tests(std::span<const Snapshot> snapshots) const;
 
     /// Current network: M, w_f as given, w_o as trained.
     cells::Parameters parameters() const;
