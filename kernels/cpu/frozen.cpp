@@ -13,7 +13,7 @@ namespace aelle::cpu {
 namespace {
 
 /// What the loops share. Blocks hold numbers of N units by `width` loops, the loops of a unit next to each other: every entry of M meets
-/// whole vectors. All sums run over units, so that a lane's arithmetic is the same in blocks of either width.
+/// whole vectors. All sums run over units, so that a lane's arithmetic is the same in blocks of any width.
 struct Shared {
     int64_t n;
     cells::Rank1::Scalars scalars;
@@ -22,7 +22,7 @@ struct Shared {
     AlignedVector<double> dense;  ///< M in groups of `rows_together` rows, of each group column by column; filled up with rows of zeros
 };
 
-constexpr int64_t rows_together = 4;
+constexpr int64_t rows_together = 8;
 
 /// x of one unit one step on, where the rest of the network sends it `sum`
 template <int Bytes>
@@ -60,11 +60,11 @@ AELLE_BODY void sparse_step(const Shared& m, const double* r, const double* z, d
     }
 }
 
-/// Up to two vectors of every group of rows at a time, so that its sums stay in registers.
+/// As many vectors of every group of rows at a time as leave its sums in registers.
 template <int Bytes, int Width>
 AELLE_BODY void dense_step(const Shared& m, const double* r, const double* z, double* x) {
     using Vec = typename Vector<double, Bytes>::type;
-    constexpr int64_t lanes = Vector<double, Bytes>::lanes, vectors = Width / lanes, together = vectors < 2 ? vectors : 2;
+    constexpr int64_t lanes = Vector<double, Bytes>::lanes, vectors = Width / lanes, together = Bytes == 64 && vectors > 1 ? 2 : 1;
     for (int64_t first = 0; first < m.n; first += rows_together) {
         for (int64_t v0 = 0; v0 < vectors; v0 += together) {
             const Vec* rates = reinterpret_cast<const Vec*>(r) + v0;
@@ -105,16 +105,17 @@ struct Steps {
     void (*readout)(int64_t n, const double* w, const double* r, double* z);
 };
 
-constexpr int64_t narrow = 8, wide = 16;  ///< widths of blocks
+constexpr int64_t wide = 16;  ///< width of all blocks but the last
 
 #define AELLE_STEPS(NAME, BYTES, TARGET)                                                                                               \
     template <int Width>                                                                                                               \
     struct NAME {                                                                                                                      \
+        static constexpr int bytes = std::min(BYTES, Width* static_cast<int>(sizeof(double)));                                         \
         TARGET static void step(const Shared& m, const double* r, const double* z, double* x) {                                        \
-            if (m.sparse.rows > 0) sparse_step<BYTES, Width>(m, r, z, x);                                                              \
-            else dense_step<BYTES, Width>(m, r, z, x);                                                                                 \
+            if (m.sparse.rows > 0) sparse_step<bytes, Width>(m, r, z, x);                                                              \
+            else dense_step<bytes, Width>(m, r, z, x);                                                                                 \
         }                                                                                                                              \
-        TARGET static void readout(int64_t n, const double* w, const double* r, double* z) { readout_body<BYTES, Width>(n, w, r, z); } \
+        TARGET static void readout(int64_t n, const double* w, const double* r, double* z) { readout_body<bytes, Width>(n, w, r, z); } \
         static constexpr Steps table{step, readout};                                                                                   \
     };
 
@@ -135,6 +136,10 @@ const Steps& steps_for(InstructionSet set) {
     return Baseline<Width>::table;
 }
 
+const Steps& steps_for(InstructionSet set, int64_t width) {
+    return width == wide ? steps_for<wide>(set) : width == 8 ? steps_for<8>(set) : steps_for<4>(set);
+}
+
 /// Up to `width` loops; lanes without one stay at zero.
 struct Block {
     int64_t width;
@@ -152,11 +157,10 @@ public:
         require(count >= 1, "frozen loops: none asked for");
         take_matrix(parameters.tensors.at("weight_hh_l0"));
         for (int64_t first = 0; first < count; first += wide) {
-            const int64_t width = count - first > narrow ? wide : narrow;
+            const int64_t left = count - first, width = left > 8 ? wide : left > 4 ? 8 : 4;
             const auto size = static_cast<std::size_t>(shape.hidden * width);
-            blocks_.push_back({width, width == wide ? &steps_for<wide>(set) : &steps_for<narrow>(set), AlignedVector<double>(size),
-                               AlignedVector<double>(size), AlignedVector<double>(size),
-                               AlignedVector<double>(static_cast<std::size_t>(width))});
+            blocks_.push_back({width, &steps_for(set, width), AlignedVector<double>(size), AlignedVector<double>(size),
+                               AlignedVector<double>(size), AlignedVector<double>(static_cast<std::size_t>(width))});
         }
         const std::vector<double>& w_out = parameters.tensors.at("weight_out");
         const auto n = static_cast<std::size_t>(shape.hidden);
@@ -224,7 +228,7 @@ private:
     int64_t count_;
     VectorFunction tanh_;
     Shared shared_;
-    std::vector<Block> blocks_;  ///< of `wide` loops, the last one `narrow` where that is enough
+    std::vector<Block> blocks_;  ///< of `wide` loops, the last one of 4 or 8 where that is enough
 };
 
 }  // namespace
