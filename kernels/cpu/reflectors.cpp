@@ -1,7 +1,6 @@
 #include "kernels/cpu/reflectors.hpp"
 
 #include <algorithm>
-#include <utility>
 
 #include "aelle/base/vector.hpp"
 
@@ -48,19 +47,18 @@ AELLE_BODY void one_by_one_tile(const T* v, const T* tau, int64_t ld, int64_t fi
     }
 }
 
-/// Lane r is the sum of the lanes of dot[r].
+/// Lane r of `sums` is the sum of the lanes of dot[r].
 template <class T, int Bytes>
-AELLE_BODY typename Vector<T, R * sizeof(T)>::type four_lane_sums(const typename Vector<T, Bytes>::type* dot) {
+AELLE_BODY void four_lane_sums(const typename Vector<T, Bytes>::type* dot, typename Vector<T, R * sizeof(T)>::type& sums) {
     if constexpr (Bytes > R * static_cast<int>(sizeof(T))) {
         typename Vector<T, Bytes / 2>::type half[R];
 #pragma GCC unroll 4
-        for (int r = 0; r < R; ++r)
-            half[r] = sum_of_halves<T, Bytes>(dot[r], std::make_index_sequence<Vector<T, Bytes>::lanes / 2>{});
-        return four_lane_sums<T, Bytes / 2>(half);
+        for (int r = 0; r < R; ++r) sum_of_halves<T, Bytes>(dot[r], half[r]);
+        four_lane_sums<T, Bytes / 2>(half, sums);
     } else {
         const auto first = __builtin_shufflevector(dot[0], dot[1], 0, 4, 2, 6) + __builtin_shufflevector(dot[0], dot[1], 1, 5, 3, 7);
         const auto second = __builtin_shufflevector(dot[2], dot[3], 0, 4, 2, 6) + __builtin_shufflevector(dot[2], dot[3], 1, 5, 3, 7);
-        return __builtin_shufflevector(first, second, 0, 1, 4, 5) + __builtin_shufflevector(first, second, 2, 3, 6, 7);
+        sums = __builtin_shufflevector(first, second, 0, 1, 4, 5) + __builtin_shufflevector(first, second, 2, 3, 6, 7);
     }
 }
 
@@ -69,7 +67,8 @@ template <class T, int Bytes>
 AELLE_BODY void weigh(const T* matrix, const typename Vector<T, Bytes>::type* dot, T* weight) {
     if constexpr (Bytes >= R * static_cast<int>(sizeof(T))) {
         using Four = typename Vector<T, R * sizeof(T)>::type;
-        const Four sums = four_lane_sums<T, Bytes>(dot);
+        Four sums;
+        four_lane_sums<T, Bytes>(dot, sums);
         const Four* columns = reinterpret_cast<const Four*>(matrix);
         *reinterpret_cast<Four*>(weight) = (columns[0] * sums[0] + columns[1] * sums[1]) + (columns[2] * sums[2] + columns[3] * sums[3]);
     } else {

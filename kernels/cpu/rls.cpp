@@ -12,13 +12,6 @@ constexpr int64_t side = vector_length<double>;  // of a tile
 constexpr int64_t tile_size = side * side;
 
 template <int Bytes>
-AELLE_BODY double horizontal_sum(const typename Vector<double, Bytes>::type& v) {
-    double sum = 0.0;
-    for (int64_t i = 0; i < Vector<double, Bytes>::lanes; ++i) sum += v[i];
-    return sum;
-}
-
-template <int Bytes>
 AELLE_BODY double dot_body(int64_t n, const double* a, const double* b) {
     using Vec = typename Vector<double, Bytes>::type;
     constexpr int64_t parts = side / Vector<double, Bytes>::lanes;
@@ -28,7 +21,7 @@ AELLE_BODY double dot_body(int64_t n, const double* a, const double* b) {
     for (int64_t i = 0; i < n / Vector<double, Bytes>::lanes; i += parts)
         for (int64_t p = 0; p < parts; ++p) sum[p] += as[i + p] * bs[i + p];
     for (int64_t p = 1; p < parts; ++p) sum[0] += sum[p];
-    return horizontal_sum<Bytes>(sum[0]);
+    return lane_sum<double, Bytes>(sum[0]);
 }
 
 template <int Bytes>
@@ -57,7 +50,7 @@ AELLE_BODY void pass_body(int64_t panels, double* tiles, const double* u, const 
                 *reinterpret_cast<Vec*>(y + first) = row_y;
             }
         }
-        for (int64_t c = 0; c < side; ++c) y[panel * side + c] += horizontal_sum<Bytes>(column_y[c]);
+        for (int64_t c = 0; c < side; ++c) y[panel * side + c] += lane_sum<double, Bytes>(column_y[c]);
     }
 }
 

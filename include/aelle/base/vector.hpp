@@ -24,16 +24,27 @@ struct Vector {
     static constexpr int64_t lanes = Bytes / static_cast<int64_t>(sizeof(T));
 };
 
+// Vectors are handed over by reference: as values they would change the ABI of functions that are compiled without their instruction set.
+
 template <class T, int Bytes, std::size_t... I>
-AELLE_BODY typename Vector<T, Bytes / 2>::type sum_of_halves(const typename Vector<T, Bytes>::type& v, std::index_sequence<I...>) {
-    return __builtin_shufflevector(v, v, static_cast<int>(I)...) + __builtin_shufflevector(v, v, static_cast<int>(I + sizeof...(I))...);
+AELLE_BODY void sum_of_halves(const typename Vector<T, Bytes>::type& v, typename Vector<T, Bytes / 2>::type& sum, std::index_sequence<I...>) {
+    sum = __builtin_shufflevector(v, v, static_cast<int>(I)...) + __builtin_shufflevector(v, v, static_cast<int>(I + sizeof...(I))...);
+}
+template <class T, int Bytes>
+AELLE_BODY void sum_of_halves(const typename Vector<T, Bytes>::type& v, typename Vector<T, Bytes / 2>::type& sum) {
+    sum_of_halves<T, Bytes>(v, sum, std::make_index_sequence<Vector<T, Bytes>::lanes / 2>{});
 }
 
 /// Sum of all lanes, pair by pair.
 template <class T, int Bytes>
 AELLE_BODY T lane_sum(const typename Vector<T, Bytes>::type& v) {
-    if constexpr (Vector<T, Bytes>::lanes == 2) return v[0] + v[1];
-    else return lane_sum<T, Bytes / 2>(sum_of_halves<T, Bytes>(v, std::make_index_sequence<Vector<T, Bytes>::lanes / 2>{}));
+    if constexpr (Vector<T, Bytes>::lanes == 2) {
+        return v[0] + v[1];
+    } else {
+        typename Vector<T, Bytes / 2>::type half;
+        sum_of_halves<T, Bytes>(v, half);
+        return lane_sum<T, Bytes / 2>(half);
+    }
 }
 
 }  // namespace aelle
