@@ -31,7 +31,7 @@ help:
 	@echo "make demo         build and run runs/demo.toml into out/demo"
 	@echo "make test         the tests, under 8 minutes on 2 cores; make check: the fast ones; make check-long: the rest"
 	@echo "make setup        install what is missing"
-	@echo "make bench        the benchmarks, quickly; make bench-full: at length, with JSON in build/bench"
+	@echo "make bench        the benchmarks, under 5 minutes on 2 cores; make bench-full: at length; results in build/bench"
 	@echo "make sanitize     the fast tests under the address and undefined-behaviour sanitizers"
 	@echo "make fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)   the readers of files against inputs made by libFuzzer, each so long"
 	@echo "make install PREFIX=$(PREFIX)"
@@ -39,7 +39,7 @@ help:
 	@echo "switches: NATIVE=ON MPI=OFF CUDA=AUTO|ON|OFF WERROR=ON JOBS=n"
 
 setup:
-	@tools/setup build test bench
+	@tools/setup build test
 
 demo: all
 	$(release)/aelle run runs/demo.toml -o out/demo
@@ -59,8 +59,8 @@ check-long: tests
 	@$(ctest) -L long
 
 bench bench-full:
-	@tools/setup build bench
-	@tools/configure $(release) bench -DCMAKE_BUILD_TYPE=Release $(options)
+	@tools/setup build
+	@tools/configure $(release) build -DCMAKE_BUILD_TYPE=Release $(options)
 	@$(call build,$(release),aelle_benchmarks)
 	@tools/bench $(release) $@
 
