@@ -17,8 +17,8 @@ using Work = std::function<void()>;  ///< does one unit
 
 /// What some units took.
 struct Sample {
-    double rate = 0.0;  ///< units a second of all workers together
-    double busy = 1.0;  ///< processor time over wall time, of the worker that was kept from work most
+    double rate = 0.0;     ///< units a second of all workers together
+    double busy = 1.0;     ///< processor time over wall time, of the worker that was kept from work most
     double seconds = 0.0;  ///< of the slowest worker
 };
 
@@ -26,7 +26,7 @@ struct Sample {
 class Side {
 public:
     virtual ~Side() = default;
-    virtual Sample run(int64_t units) = 0;  ///< every worker does so many, all at once
+    virtual Sample run(int64_t units) = 0;                                ///< every worker does so many, all at once
     virtual std::map<std::string, double> columns() const { return {}; }  ///< what else was seen
 };
 

@@ -62,7 +62,9 @@ Case update_case(int64_t n, cpu::InstructionSet set) {
     made.amount = 4.0 * static_cast<double>(n * n);
     made.check = [=] { return Check{.error = update_error(n, set)}; };
     made.side = crew_of([=] {
-        return [p = cpu::InverseCorrelation(n, 1.0, set), r = sample(n, 0), gain = sample(n, 0)]() mutable { p.update(r.data(), gain.data()); };
+        return [p = cpu::InverseCorrelation(n, 1.0, set), r = sample(n, 0), gain = sample(n, 0)]() mutable {
+            p.update(r.data(), gain.data());
+        };
     });
     made.rival = Rival{"BLAS dspmv + dspr", crew_of([n] {
                            return [n, p = cpu::InverseCorrelation(n, 1.0, cpu::best_instruction_set()).packed(), r = sample(n, 0),
@@ -111,9 +113,8 @@ Case steps_case(int64_t n, int64_t learn_every) {
     made.amount = loop_flop(n, period, learn_every == 0 ? 0 : period / learn_every);
     made.check = [n] { return Check{.error = early_error(n)}; };
     made.side = crew_of([=] {
-        return [=, loop = std::shared_ptr(seeded(cpu(), n)), target = tasks::one_period({}, period), z = std::vector<double>(period)]() mutable {
-            loop->run(0, learn_every, target, z);
-        };
+        return [=, loop = std::shared_ptr(seeded(cpu(), n)), target = tasks::one_period({}, period),
+                z = std::vector<double>(period)]() mutable { loop->run(0, learn_every, target, z); };
     });
     return made;
 }
@@ -123,7 +124,8 @@ struct Study {
 };
 
 /// The only place that knows how a network is trained and tested.
-void train_and_test(const Study& study, const learn::ForceOptions& options, const std::vector<double>& target, std::vector<double>& output) {
+void train_and_test(const Study& study, const learn::ForceOptions& options, const std::vector<double>& target,
+                    std::vector<double>& output) {
     learn::ForceTrainer trainer(cpu(), learn::initial_rank1(options, 1, 0), options, target, 1, 0);
     for (int64_t epoch = 0; epoch < study.epochs; ++epoch) {
         trainer.train(period, output);
@@ -145,8 +147,9 @@ Case network_case(int64_t n, const Study& study) {
             train_and_test(study, {.hidden = n}, target, output);
         };
     });
-    made.peer = PeerWork{"force", {{"units", text(n)}, {"epochs", text(study.epochs)}, {"tests", text(study.epochs)},
-                                   {"test_epochs", text(study.test_epochs)}}};
+    made.peer = PeerWork{
+        "force",
+        {{"units", text(n)}, {"epochs", text(study.epochs)}, {"tests", text(study.epochs)}, {"test_epochs", text(study.test_epochs)}}};
     return made;
 }
 

@@ -34,9 +34,9 @@ struct Plan {
 
 /// Found once, before anything is timed.
 struct Check {
-    double error = unknown;                     ///< largest difference from the reference or from another way to the same numbers
+    double error = unknown;  ///< largest difference from the reference or from another way to the same numbers
     std::map<std::string, double> columns = {};
-    double amount = 0.0;                        ///< goes before Case::amount where it depends on what was found
+    double amount = 0.0;  ///< goes before Case::amount where it depends on what was found
 };
 
 /// Arguments of the peers' script: WORK key=value ...
@@ -52,17 +52,17 @@ struct Rival {
 };
 
 struct Case {
-    std::string name;                                 ///< "spectra/lstm/hidden/64/every"
+    std::string name;  ///< "spectra/lstm/hidden/64/every"
     std::map<std::string, std::string> parameters = {};
-    std::string unit;                                 ///< in words
-    double amount = 0.0;                              ///< of a unit: FLOP, or bytes where the roof is one of memory
+    std::string unit;     ///< in words
+    double amount = 0.0;  ///< of a unit: FLOP, or bytes where the roof is one of memory
     Roof roof = Roof::none;
     std::function<Check()> check = {};
     std::function<std::unique_ptr<Side>(int threads)> side;
     std::optional<PeerWork> peer = {};
     std::optional<Rival> rival = {};
-    std::function<Work()> limit = {};                 ///< in place of a roof: work that no way to do the unit can undercut
-    bool scaling = false;                             ///< measure with each round what all cores gain over one in large products
+    std::function<Work()> limit = {};  ///< in place of a roof: work that no way to do the unit can undercut
+    bool scaling = false;              ///< measure with each round what all cores gain over one in large products
 };
 
 /// Sides made of workers of this program.

@@ -46,7 +46,8 @@ bool by_gram(MatrixView<double> z, std::span<double> log_r, backend::Backend::Qr
 
 std::function<Work()> factorisations(const Matrix<double>& original, const Factor& factor) {
     return [=] {
-        return [=, z = original, log_r = std::vector<double>(static_cast<std::size_t>(original.cols())), work = backend::Backend::QrWork()]() mutable {
+        return [=, z = original, log_r = std::vector<double>(static_cast<std::size_t>(original.cols())),
+                work = backend::Backend::QrWork()]() mutable {
             std::copy_n(original.data(), original.size(), z.data());
             require(factor(z.view(), log_r, work), "the matrix is factored");
         };
@@ -124,7 +125,9 @@ Case tangent_case(const Network& network, int64_t columns) {
     made.side = crew_of([=] {
         const auto ready = network.at_first_step(cpu());
         const int64_t rows = ready->tangent_dimension();
-        return [ready, v = random_matrix(rows, columns), w = Matrix<double>(rows, columns)]() mutable { ready->tangent(std::as_const(v).view(), w.view()); };
+        return [ready, v = random_matrix(rows, columns), w = Matrix<double>(rows, columns)]() mutable {
+            ready->tangent(std::as_const(v).view(), w.view());
+        };
     });
     return made;
 }

@@ -35,16 +35,19 @@ void add_options(CLI::App& program, Options& options) {
     program.add_option("--seconds", options.seconds, "of one side in one round (0.2; with --full 1)")->check(CLI::PositiveNumber);
     program.add_option("--rounds", options.rounds, "in which the sides take turns (3; with --full 5)")->check(CLI::Range(1, 1000));
     program.add_option("--peers", options.peers, "interpreters to run the peers in, or none (the environment's AELLE_PEERS, or python3)")
-        ->delimiter(',')->type_name("PYTHON");
+        ->delimiter(',')
+        ->type_name("PYTHON");
     program.add_option("--peer-script", options.plan.peer_script, "the peers' script")->capture_default_str();
     program.add_option("--json", options.json, "also one JSON object a line into this file")->type_name("FILE");
     program.add_option("--threads", options.plan.threads, "workers at the same time, each on a core of its own")
-        ->check(CLI::Range(1, core_count()))->capture_default_str();
+        ->check(CLI::Range(1, core_count()))
+        ->capture_default_str();
 }
 
 std::vector<Case> selected_cases(const Options& options) {
     std::vector<Case> all, chosen;
-    for (const auto add : {add_spectra_cases, add_training_cases, add_force_cases, add_autoencoder_cases, add_kernel_cases, add_scaling_cases})
+    for (const auto add :
+         {add_spectra_cases, add_training_cases, add_force_cases, add_autoencoder_cases, add_kernel_cases, add_scaling_cases})
         add(options.plan, all);
     std::vector<std::regex> patterns;
     for (const std::string& pattern : options.select) {
@@ -55,7 +58,8 @@ std::vector<Case> selected_cases(const Options& options) {
         }
     }
     const auto wanted = [&](const Case& each) {
-        return patterns.empty() || std::any_of(patterns.begin(), patterns.end(), [&](const auto& p) { return std::regex_search(each.name, p); });
+        return patterns.empty() ||
+               std::any_of(patterns.begin(), patterns.end(), [&](const auto& p) { return std::regex_search(each.name, p); });
     };
     std::copy_if(all.begin(), all.end(), std::back_inserter(chosen), wanted);
     if (chosen.empty()) throw UsageError("--select: no case has such a name; --list shows them");
@@ -67,8 +71,14 @@ void find_peers(Options& options, Output& output) {
     if (options.peers == std::vector<std::string>{"none"}) return;
     if (!std::filesystem::exists(plan.peer_script)) return output.say("no peers: " + plan.peer_script + " is missing");
     plan.pythons = options.peers.empty() ? usual_pythons() : options.peers;
-    if (plan.pythons == std::vector<std::string>{"none"}) plan.pythons.clear();
-    if (plan.pythons.empty()) output.say("no peers: python3 cannot import numpy; --peers or AELLE_PEERS names interpreters that can");
+    if (plan.pythons == std::vector<std::string>{"none"}) return plan.pythons.clear();
+    std::erase_if(plan.pythons, [&](const std::string& python) {
+        const Finished finished = run_command({python, "-c", "pass"});
+        if (finished.status != 0)
+            output.say("no peers in " + python + ": it ends with status " + std::to_string(finished.status) + ", expected 0");
+        return finished.status != 0;
+    });
+    if (plan.pythons.empty()) output.say("no peers: no interpreter that can import torch; --peers or AELLE_PEERS names some");
 }
 
 /// False when a case failed.

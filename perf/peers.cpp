@@ -14,7 +14,7 @@
 namespace aelle::perf {
 namespace {
 
-constexpr double time_to_start = 180, time_for_first_unit = 180;
+constexpr double time_to_start = 300, time_for_first_unit = 180;
 
 double number(const std::string& line) {
     char* end = nullptr;
@@ -31,19 +31,23 @@ public:
         for (const auto& [key, value] : work.arguments) command.push_back(key + "=" + value);
         command.push_back("threads=" + std::to_string(threads));
         for (int i = 0; i < count; ++i) processes_.push_back(std::make_unique<Process>(command, i * threads, threads));
-        for (auto& process : processes_) greeting_ = process->read_line(time_to_start);
+        for (auto& process : processes_) greetings_.push_back(process->read_line(time_to_start));
     }
 
     Opponent facts(const std::string& python) const {
-        const auto greeting = nlohmann::json::parse(greeting_, nullptr, false);
-        if (!greeting.is_object()) throw DataError(python + ": found '" + greeting_ + "', expected a line of JSON");
         Opponent facts;
         facts.python = python;
-        facts.name = greeting.value("peer", "?");
-        facts.form = greeting.value("form", "?");
-        facts.unit = greeting.value("unit", "?");
-        if (greeting.contains("error") && greeting["error"].is_number()) facts.error = greeting["error"];
         facts.layout = std::to_string(processes_.size()) + "x" + std::to_string(threads_);
+        for (const std::string& line : greetings_) {
+            const auto greeting = nlohmann::json::parse(line, nullptr, false);
+            if (!greeting.is_object()) throw DataError(python + ": found '" + line + "', expected a line of JSON");
+            facts.name = greeting.value("peer", "?");
+            facts.unit = greeting.value("unit", "?");
+            // Each process chooses its own way to do the work.
+            const std::string form = greeting.value("form", "?");
+            if (facts.form.find(form) == std::string::npos) facts.form += (facts.form.empty() ? "" : " and ") + form;
+            if (greeting.contains("error") && greeting["error"].is_number()) facts.error = greeting["error"];
+        }
         return facts;
     }
 
@@ -67,7 +71,7 @@ public:
 private:
     int threads_;
     std::vector<std::unique_ptr<Process>> processes_;
-    std::string greeting_;
+    std::vector<std::string> greetings_;
     double slowest_ = 0.0;
 };
 
@@ -79,7 +83,7 @@ std::vector<std::string> usual_pythons() {
         std::istringstream words(given);
         for (std::string python; std::getline(words, python, ',');)
             if (!python.empty()) pythons.push_back(python);
-    } else if (run_command({"python3", "-c", "import numpy"}).status == 0) {
+    } else if (run_command({"python3", "-c", "import torch"}).status == 0) {
         pythons.push_back("python3");
     }
     return pythons;
@@ -94,7 +98,8 @@ Challenger fastest_peer(const PeerWork& work, const Plan& plan) {
             const Opponent facts = group->facts(python);
             group->run(1);  // the first unit is often slower than the rest
             const double rate = group->run(1).rate;
-            best.facts.tried.push_back(python + ": " + facts.name + ", " + facts.form + ", " + facts.layout + ": " + rounded(1 / rate) + " s");
+            best.facts.tried.push_back(python + ": " + facts.name + ", " + facts.form + ", " + facts.layout + ": " + rounded(1 / rate) +
+                                       " s");
             if (rate <= best_rate) return;
             best_rate = rate;
             const auto tried = std::move(best.facts.tried);

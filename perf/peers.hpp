@@ -13,7 +13,7 @@
 
 namespace aelle::perf {
 
-/// AELLE_PEERS, or python3 where it can import numpy.
+/// AELLE_PEERS, or python3 where it can import torch.
 std::vector<std::string> usual_pythons();
 
 struct Challenger {

@@ -68,7 +68,9 @@ private:
                                         std::string("--threads"), std::to_string(threads_), std::string("--quiet")})
             command.push_back(word);
         const Finished finished = run_command(command, {{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}});
-        if (finished.status != 0) throw DataError(command.front() + ": ended with status " + std::to_string(finished.status) + ", expected 0: " + finished.output);
+        if (finished.status != 0)
+            throw DataError(command.front() + ": ended with status " + std::to_string(finished.status) +
+                            ", expected 0: " + finished.output);
         return finished;
     }
 
@@ -107,7 +109,8 @@ void add_scaling_cases(const Plan& plan, std::vector<Case>& cases) {
     if (plan.threads == 1) return;
     std::vector<Case> gains;
     for (const Case& each : cases) {
-        const bool wanted = each.name == "training/smnist/lstm/64" || each.name == "spectra/lstm/hidden/64/every" || each.name == "force/network/512" ||
+        const bool wanted = each.name == "training/smnist/lstm/64" || each.name == "spectra/lstm/hidden/64/every" ||
+                            each.name == "force/network/512" ||
                             (plan.full && (each.name == "training/charrnn/lstm/512" || each.name == "spectra/lstm/hidden/512/every"));
         if (wanted) gains.push_back(gain_of(each));
     }

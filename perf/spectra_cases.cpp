@@ -17,6 +17,8 @@
 namespace aelle::perf {
 namespace {
 
+constexpr int64_t characters = 82;  // one-hot inputs of the next-character study
+
 struct Problem {
     const cells::CellSpec* cell;
     std::string kind;  ///< "full" or "hidden"
@@ -36,12 +38,17 @@ study::SpectrumInputs inputs_of(const Problem& p) {
     for (int64_t s = 0; s < p.sequences; ++s) {
         RandomStream random(2, static_cast<uint64_t>(s), Purpose::sequences);
         auto& sequence = inputs.sequences.emplace_back(static_cast<std::size_t>(p.input * p.steps));
-        for (double& x : sequence) x = random.uniform();
+        if (p.input == characters) {
+            for (int64_t t = 0; t < p.steps; ++t) sequence[static_cast<std::size_t>(t * p.input + random.below(p.input))] = 1.0;
+        } else {
+            for (double& x : sequence) x = random.uniform();
+        }
     }
     return inputs;
 }
 
-lyapunov::Spectrum first_spectrum(const backend::Backend& engine, const Problem& p, int64_t steps, int64_t interval, int64_t extended_up_to) {
+lyapunov::Spectrum first_spectrum(const backend::Backend& engine, const Problem& p, int64_t steps, int64_t interval,
+                                  int64_t extended_up_to) {
     const auto space = lyapunov::find_kind(p.kind).space;
     const auto parameters = uniform_parameters(*p.cell, p.shape(), p.width);
     const study::SpectrumInputs inputs = inputs_of(p);
@@ -62,7 +69,9 @@ double difference(const lyapunov::Spectrum& a, const lyapunov::Spectrum& b) {
 }
 
 double spectrum_error(const Problem& p, const lyapunov::Spectrum& found) {
-    if (p.saturated()) return p.dimension() <= lyapunov::usual_extended_up_to ? difference(found, first_spectrum(cpu(), p, p.steps, 1, p.dimension())) : unknown;
+    if (p.saturated())
+        return p.dimension() <= lyapunov::usual_extended_up_to ? difference(found, first_spectrum(cpu(), p, p.steps, 1, p.dimension()))
+                                                               : unknown;
     if (p.interval != 1) return difference(found, first_spectrum(cpu(), p, p.steps, 1, 0));
     const int64_t few = p.dimension() > 128 ? 2 : std::min<int64_t>(p.steps, 28);  // plain loops take their time
     return difference(first_spectrum(cpu(), p, few, 1, 0), first_spectrum(*backend::make_reference(), p, few, 1, 0));
@@ -76,8 +85,8 @@ Check check(const Problem& p) {
     // Blocks done again at half the interval, or in double-double, are not work that had to be done.
     const auto factorisations = static_cast<double>(std::min(found.factorisations, p.steps));
     result.amount = static_cast<double>(p.sequences) * n * n * n * (2.0 * static_cast<double>(p.steps) + 4.0 / 3.0 * factorisations);
-    result.columns["reliable"] =
-        static_cast<double>(std::count(found.reliable.begin(), found.reliable.end(), uint8_t{1})) / static_cast<double>(found.reliable.size());
+    result.columns["reliable"] = static_cast<double>(std::count(found.reliable.begin(), found.reliable.end(), uint8_t{1})) /
+                                 static_cast<double>(found.reliable.size());
     result.columns["qr"] = static_cast<double>(found.factorisations) / static_cast<double>(p.steps);
     return result;
 }
@@ -99,7 +108,10 @@ Case spectrum_case(const Problem& p) {
     const auto text = [](int64_t value) { return std::to_string(value); };
     const std::string cell(p.cell->name);
     Case made;
-    made.name = "spectra/" + cell + "/" + p.kind + "/" + text(p.hidden) + "/" + (p.interval == 1 ? "every" : p.saturated() ? "auto/saturated" : "auto/mild") +
+    made.name = "spectra/" + cell + "/" + p.kind + "/" + text(p.hidden) + "/" +
+                (p.interval == 1 ? "every"
+                 : p.saturated() ? "auto/saturated"
+                                 : "auto/mild") +
                 (p.extended_up_to > 0 ? "/extended" : "");
     made.parameters = {{"steps", text(p.steps)}, {"sequences", text(p.sequences)}, {"weights", p.saturated() ? "3" : "0.2"}};
     made.unit = "one network's spectrum over " + text(p.sequences) + " sequences of " + text(p.steps) + " steps";
@@ -107,8 +119,12 @@ Case spectrum_case(const Problem& p) {
     made.check = [p] { return check(p); };
     made.side = crew_of(spectra(p));
     if (p.kind == "hidden" && cell == "lstm") {  // what users of other programs have
-        made.peer = PeerWork{"spectrum", {{"cell", cell}, {"hidden", text(p.hidden)}, {"steps", text(p.steps)}, {"sequences", text(p.sequences)},
-                                          {"weights", made.parameters["weights"]}}};
+        made.peer = PeerWork{"spectrum",
+                             {{"cell", cell},
+                              {"hidden", text(p.hidden)},
+                              {"steps", text(p.steps)},
+                              {"sequences", text(p.sequences)},
+                              {"weights", made.parameters["weights"]}}};
     }
     return made;
 }
@@ -119,7 +135,6 @@ void add_spectra_cases(const Plan& plan, std::vector<Case>& cases) {
     const auto add = [&](const Problem& p) { cases.push_back(spectrum_case(p)); };
     constexpr double mild = 0.2, saturated = 3;
     const auto& lstm = cells::find_cell("lstm");
-    constexpr int64_t characters = 82;
     add({&lstm, "hidden", 64, characters, 100, 15, mild, 1});
     add({&lstm, "hidden", 64, characters, 100, 15, mild, 0});
     add({&lstm, "hidden", 64, characters, 100, 15, saturated, 0});

@@ -39,7 +39,8 @@ struct Problem {
         }
         const auto h = static_cast<double>(shape.hidden), i = static_cast<double>(shape.input);
         const double predictions = static_cast<double>(batch * (characters ? steps : 1));
-        return 2 * h * (3 * h * recurrent + 2 * i * input) * static_cast<double>(steps * batch) + 6 * h * static_cast<double>(classes) * predictions;
+        return 2 * h * (3 * h * recurrent + 2 * i * input) * static_cast<double>(steps * batch) +
+               6 * h * static_cast<double>(classes) * predictions;
     }
 };
 
@@ -56,7 +57,8 @@ struct Data {
         inputs = {.steps = p.steps, .batch = p.batch};
         for (int64_t i = 0; i < p.steps * p.batch; ++i) {
             if (p.characters) symbols.push_back(static_cast<int32_t>(random.below(p.shape.input)));
-            else for (int64_t k = 0; k < p.shape.input; ++k) values.push_back(static_cast<T>(static_cast<float>(random.uniform())));
+            else
+                for (int64_t k = 0; k < p.shape.input; ++k) values.push_back(static_cast<T>(static_cast<float>(random.uniform())));
         }
         if (p.characters) inputs.symbols = symbols.data();
         else inputs.values = values.data();
@@ -99,8 +101,8 @@ std::function<Work()> updates(const Problem& p) {
         std::iota(indices.begin(), indices.end(), 0);
         // A small step keeps random targets from driving the weights anywhere that costs differently.
         const learn::BpttOptions options{.learning_rate = 1e-4, .dropout = 0.1, .batch = p.batch};
-        const auto trainer = std::make_shared<learn::BpttTrainer>(cpu(), learn::initial_model(*p.cell, p.shape, p.classes, {}, {}, 1, 0), options,
-                                                                  *data, indices, 1, 0);
+        const auto trainer = std::make_shared<learn::BpttTrainer>(cpu(), learn::initial_model(*p.cell, p.shape, p.classes, {}, {}, 1, 0),
+                                                                  options, *data, indices, 1, 0);
         return [data, trainer] { trainer->update(); };
     };
 }
