@@ -124,14 +124,18 @@ struct Study {
 };
 
 /// The only place that knows how a network is trained and tested.
-void train_and_test(const Study& study, const learn::ForceOptions& options, const std::vector<double>& target,
-                    std::vector<double>& output) {
+void train_and_test(const Study& study, const learn::ForceOptions& options, const std::vector<double>& target) {
     learn::ForceTrainer trainer(cpu(), learn::initial_rank1(options, 1, 0), options, target, 1, 0);
+    std::vector<learn::ForceTrainer::Snapshot> snapshots;
+    std::vector<double> output(target.size());
     for (int64_t epoch = 0; epoch < study.epochs; ++epoch) {
         trainer.train(period, output);
-        auto test = trainer.start_test();
-        for (int64_t test_epoch = 0; test_epoch < study.test_epochs; ++test_epoch) test.run(period, output);
+        snapshots.push_back(trainer.snapshot());
     }
+    auto tests = trainer.start_tests(snapshots);
+    constexpr int64_t slice = 100;  // as the study runs them
+    Matrix<double> outputs(tests.count(), slice);
+    for (int64_t step = 0; step < study.test_epochs * period; step += slice) tests.run(outputs.view());
 }
 
 Case network_case(int64_t n, const Study& study) {
@@ -143,9 +147,7 @@ Case network_case(int64_t n, const Study& study) {
     made.amount = loop_flop(n, training + testing, training / 2);
     made.check = [n] { return Check{.error = early_error(n)}; };
     made.side = crew_of([=] {
-        return [=, target = tasks::one_period({}, period), output = std::vector<double>(period)]() mutable {
-            train_and_test(study, {.hidden = n}, target, output);
-        };
+        return [=, target = tasks::one_period({}, period)] { train_and_test(study, {.hidden = n}, target); };
     });
     made.peer = PeerWork{
         "force",

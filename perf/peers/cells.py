@@ -1,11 +1,11 @@
 """The recurrent cells as a good PyTorch user writes them, and once more in plain NumPy, by the equations, to check them against.
 
 Why this is the best a user can write:
-- The input's linear map is one product for all steps (or one gather, for symbols), taken apart by `unbind`: indexing costs several times
-  more in the backward pass.
+- The input's linear map is one product for all steps (or one gather, for symbols), taken apart by `unbind`: indexing costs several
+  times more in the backward pass.
 - Effective matrices (U - U', M + (1 - 2 beta) M' and so on) are built once per update, already scaled and transposed.
-- A step uses as few operations as there are: addmm with its two scalars, addcmul, add with alpha. What dominates here is the cost of an operation,
-  not of its arithmetic. Gates that share an activation lie side by side.
+- A step uses as few operations as it can: addmm with its two scalars, addcmul, add with alpha. At these sizes a large part of an operation's
+  cost is that there is one. Gates that share an activation lie side by side.
 - A loop takes a list of tensors and returns one, so that it runs as Python or by torch.jit.script.
 
 Each cell is a class with
@@ -47,7 +47,7 @@ class Cell:
         return None
 
 
-# Architectures of PyTorch, without biases as in the study ------------------------------------------------------------------------------------
+# Architectures of PyTorch, without biases as in the study -------------------------------------------------------------
 
 
 def rnn_loop(x: List[Tensor], h: Tensor, u: Tensor) -> List[Tensor]:
@@ -162,7 +162,7 @@ class Gru(Cell):
         return np.stack(out)
 
 
-# Antisymmetric -------------------------------------------------------------------------------------------------------------------------------
+# Antisymmetric --------------------------------------------------------------------------------------------------------
 
 ASRNN_EPS, ASRNN_GAMMA = 0.01, 0.01
 
@@ -234,7 +234,7 @@ class AsrnnGated(Cell):
         return np.stack(out)
 
 
-# coRNN ---------------------------------------------------------------------------------------------------------------------------------------
+# coRNN ----------------------------------------------------------------------------------------------------------------
 
 CORNN_DT, CORNN_GAMMA, CORNN_EPSILON = 0.042, 2.7, 4.7
 
@@ -276,7 +276,7 @@ class Cornn(Cell):
         return np.stack(out)
 
 
-# Lipschitz and noisy -------------------------------------------------------------------------------------------------------------------------
+# Lipschitz and noisy --------------------------------------------------------------------------------------------------
 
 LIPSCHITZ_EPS, NOISY_EPS, BETA, GAMMA = 0.03, 0.01, 0.75, 0.001
 SIGMA_ADD, SIGMA_MULT = 0.02, 0.02
@@ -364,7 +364,7 @@ class Noisy(Cell):
         return np.stack(out)
 
 
-# LEM -----------------------------------------------------------------------------------------------------------------------------------------
+# LEM ------------------------------------------------------------------------------------------------------------------
 
 LEM_DT = 0.21
 

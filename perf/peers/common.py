@@ -1,7 +1,7 @@
 """What the opponents share: the description of a prepared piece of work, and the choice of its fastest form.
 
-A form is one of several ways to write the same work. Which is fastest differs between versions of a library and between problem sizes, so a
-fair opponent tries them all and keeps the best, as a careful user would.
+A form is one of several ways to write the same work. Which is fastest differs between versions of a library and between problem sizes,
+so a fair opponent tries them all and keeps the best, as a careful user would.
 """
 
 import os

@@ -4,11 +4,11 @@
     x' = (1 - dt) x + dt M r + dt w_f z,  r' = tanh x',  z' = w_o' r';  every `learn_every` steps, with f the target:
     v = P r',  k = v / (1 + r'' v),  P -= v k',  w_o -= (z' - f) k
 
-Why this is the best a NumPy user can write: all arrays are allocated beforehand and written in place; the product with [dt M; w_o'] gives the next
-step's input and z' at once; frozen weights are added to the recurrent matrix; M is dense because NumPy has no sparse product, and gathers (25 to 40 us
-for 10 % of 512 x 512) do not beat BLAS (26 us). Forms are a pair, and the fastest of each side is taken:
+Why this is the best a NumPy user can write: all arrays are allocated beforehand and written in place; the product with [dt M; w_o'] gives
+the next step's input and z' at once; frozen weights are added to the recurrent matrix; M is dense because NumPy has no sparse product, and
+gathers (25 to 40 us for 10 % of 512 x 512) do not beat BLAS (26 us). Forms are a pair, and the fastest of each side is taken:
     rank1     P -= v k' at once; the outer product is what costs
-    deferred  P = P0 - K' V, with the last pairs (v, k) as rows: only P0 r is read at each update, and P0 changes once in 32 updates by one product
+    deferred  P = P0 - K' V, with the last pairs (v, k) as rows: an update only reads P0, which changes once in 32 of them by one product
     single    test rollouts one after the other, at once
     batched   all rollouts together after the training, one product for a step of all
 `error`: largest difference of z over 100 learning and 50 closed-loop steps, where chaos has not yet spread rounding, from the equations
@@ -40,7 +40,8 @@ class Problem:
         self.units, self.learn_every = n, options["learn_every"]
         nonzeros = round(options["density"] * n * n)
         m = np.zeros(n * n)
-        m[random.choice(n * n, nonzeros, replace=False)] = random.standard_normal(nonzeros) * options["g"] / np.sqrt(options["density"] * n)
+        scale = options["g"] / np.sqrt(options["density"] * n)
+        m[random.choice(n * n, nonzeros, replace=False)] = scale * random.standard_normal(nonzeros)
         self.m = m.reshape(n, n).astype(self.dtype)
         self.feedback = random.uniform(-1, 1, n).astype(self.dtype)
         self.x, self.z = (0.5 * random.standard_normal(n)).astype(self.dtype), self.dtype(0.5 * random.standard_normal())
@@ -234,6 +235,7 @@ def prepare(options):
     def unit():
         return network(problem, options, RLS[rls], ROLLOUTS[tests])
 
+    error = self_check(problem, RLS[rls], ROLLOUTS[tests])
     shortened = {**options, "epochs": 1, "tests": min(1, options["tests"]), "test_epochs": min(1, options["test_epochs"])}
-    return Work(peer=f"numpy {np.__version__}", form=f"{rls}+{tests}", unit="networks", error=self_check(problem, RLS[rls], ROLLOUTS[tests]),
-                run=unit, warm_up=lambda: network(problem, shortened, RLS[rls], ROLLOUTS[tests]))  # a whole network takes seconds
+    return Work(peer=f"numpy {np.__version__}", form=f"{rls}+{tests}", unit="networks", error=error, run=unit,
+                warm_up=lambda: network(problem, shortened, RLS[rls], ROLLOUTS[tests]))  # a whole network takes seconds

@@ -6,8 +6,8 @@ Works: spectrum, train, force, autoencoder; each module's OPTIONS lists its keys
 form=best (or the name of one form).
 
 Prepares the work, warms up and prints one line of JSON: peer, form, unit, error (of a self-check, or null). Then for each line of
-standard input with a number N it does N units and prints the seconds taken, until the input ends. So a driver can let us and the opponent take
-turns on a machine whose speed drifts, without paying for the start of Python each time.
+standard input with a number N it does N units and prints the seconds taken, until the input ends. So a driver can let us and the opponent
+take turns on a machine whose speed drifts, without paying for the start of Python each time.
 
 Misuse ends with exit status 2.
 """
@@ -17,6 +17,7 @@ import json
 import os
 import sys
 import time
+import warnings
 
 sys.dont_write_bytecode = True  # the scripts lie in a source tree
 
@@ -83,6 +84,7 @@ def main():
     given = split_arguments(sys.argv[2:])
     threads = converted("threads", given.get("threads", "1"), int)
     set_threads(threads)
+    warnings.filterwarnings("ignore", message=".*(torch.jit.script|TF32).*")  # told at every call, and nothing to us
 
     import torch
     torch.set_num_threads(threads)

@@ -1,14 +1,14 @@
 """One parameter update of a minibatch with PyTorch in single precision: zero_grad, forward, cross entropy, backward, Adam.
 
-Tasks: smnist, 28 rows of 28 pixels, a loss at the last step; charrnn, 100 one-hot symbols of 82, a loss at every step. Dropout 0.1 before the
-linear readout. Inputs are random: only the time matters. They are drawn beforehand, as many minibatches as a pool holds.
+Tasks: smnist, 28 rows of 28 pixels, a loss at the last step; charrnn, 100 one-hot symbols of 82, a loss at every step. Dropout 0.1 before
+the linear readout. Inputs are random, since only the time matters, and drawn beforehand.
 
 Forms, of which the fastest is taken:
-    nn                 torch.nn.RNN, LSTM, GRU
-    nn without oneDNN  the same by PyTorch's own kernels (LSTM only: the others never use oneDNN here)
-    loop               the cell by hand over the steps (cells.py); for symbols the input's product becomes a gather
-    script             that loop under torch.jit.script
-    compile            that loop under torch.compile, only when asked for: it needs a C++ compiler and a minute
+    nn         torch.nn.RNN, LSTM, GRU
+    nn-native  the same by PyTorch's own kernels instead of oneDNN's (LSTM only: PyTorch uses oneDNN for no other here)
+    loop       the cell by hand over the steps (cells.py); for symbols the input's product becomes a gather
+    script     that loop under torch.jit.script
+    compile    that loop under torch.compile, only when asked for: it needs a C++ compiler and a minute
 A hand-written backward pass (tried for asrnn) saved 2 to 15 % of a loop's update, too little to ask of a user, and is left out.
 Adam is the fastest of its implementations in the version at hand; dropout is ours (dropout.py), faster than PyTorch's.
 
@@ -16,7 +16,6 @@ Adam is the fastest of its implementations in the version at hand; dropout is ou
 """
 
 import math
-import warnings
 
 import numpy as np
 import torch
@@ -120,7 +119,7 @@ class Trainer:
         self.weight, self.bias = readout.weight, readout.bias
         self.dropout = Dropout(0.1, seed)
         self.adam = make_adam([*net.parameters, self.weight, self.bias])
-        self.without_one_dnn = form == "nn without oneDNN"
+        self.without_one_dnn = form == "nn-native"
 
     def update(self):
         if self.without_one_dnn:
@@ -158,7 +157,6 @@ def prepare(options):
         raise Misuse(f"cell={options['cell']} is unknown; there are {', '.join(CELLS)}")
     if options["task"] not in TASKS:
         raise Misuse(f"task={options['task']} is unknown; there are {', '.join(TASKS)}")
-    warnings.filterwarnings("ignore", message=".*(TF32|torch.jit.script).*")
     cell, task, hidden = CELLS[options["cell"]], options["task"], options["hidden"]
     steps, inputs, _, batch, _ = TASKS[task]
     batch = options["batch"] or batch
@@ -170,7 +168,7 @@ def prepare(options):
     data = Data(task, batch, generator)
     parameters = draw_parameters(cell, hidden, inputs, generator)
 
-    library = [] if cell.library is None else ["nn", "nn without oneDNN"] if cell.library is torch.nn.LSTM else ["nn"]
+    library = [] if cell.library is None else ["nn", "nn-native"] if cell.library is torch.nn.LSTM else ["nn"]
     hand = {"loop": lambda f: f, "script": torch.jit.script}
     extra = {"compile": torch.compile} if hasattr(torch, "compile") else {}
     trainers, errors = {}, {}
