@@ -4,8 +4,8 @@ Why this is the best a user can write:
 - The input's linear map is one product for all steps (or one gather, for symbols), taken apart by `unbind`: indexing costs several
   times more in the backward pass.
 - Effective matrices (U - U', M + (1 - 2 beta) M' and so on) are built once per update, already scaled and transposed.
-- A step uses as few operations as it can: addmm with its two scalars, addcmul, add with alpha. At these sizes a large part of an operation's
-  cost is that there is one. Gates that share an activation lie side by side.
+- A step uses as few operations as it can: addmm with its two scalars, addcmul, add with alpha. At these sizes a large part of an
+  operation's cost is that there is one. Gates that share an activation lie side by side.
 - A loop takes a list of tensors and returns one, so that it runs as Python or by torch.jit.script.
 
 Each cell is a class with
@@ -73,7 +73,7 @@ class Rnn(Cell):
 
     @staticmethod
     def reference(p, x, noise):
-        h, out = 0 * x[0] @ p["weight_ih_l0"].T, []
+        h, out = np.zeros((x.shape[1], len(p["weight_hh_l0"]))), []
         for v in x:
             h = np.tanh(v @ p["weight_ih_l0"].T + h @ p["weight_hh_l0"].T)
             out.append(h)

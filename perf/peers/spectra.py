@@ -9,9 +9,9 @@ Why this is the best a user can write:
     geqrf+ormqr   Q stays a product of reflectors, which ormqr applies to the next Jacobian: 3.3 instead of 4.7 N^3 per step. Jacobians
                   are held transposed, as LAPACK wants columns
     loop          the same for one sequence after the other, whose matrices then stay in the near cache
-    cholesky      R from the Cholesky factor of the Gram matrix, Q = Z R^-1, all products. Q need not be orthogonal: J Q = Q' R' holds to
-                  rounding either way, and a QR of the last Q accounts for the rest. Loses small exponents when weights are large, and takes
-                  part only while its exponents agree with those of linalg.qr
+    cholesky      R from the Cholesky factor of the Gram matrix, Q = Z R^-1, all products. Q need not be orthogonal: J Q = Q' R' holds
+                  to rounding either way, and a QR of the last Q accounts for the rest. Loses small exponents when weights are large, and
+                  takes part only while its exponents agree with those of linalg.qr
 `error`: largest difference of an exponent from linalg.qr in double precision along the same trajectory. The Jacobians are compared with
 automatic differentiation of torch.nn.LSTMCell besides; a difference ends the program.
 """
@@ -167,8 +167,10 @@ def prepare(options):
                 raise Misuse(f"form={name} fails for these weights") from None
     if options["form"] == "best" and not errors.get("cholesky", 0) <= AGREEMENT[dtype]:
         errors.pop("cholesky", None)
-    form = fastest({name: lambda name=name: FORMS[name](k, net.rows, net.columns) for name in errors})
+    with torch.inference_mode():
+        form = fastest({name: lambda name=name: FORMS[name](k, net.rows, net.columns) for name in errors})
 
+    @torch.inference_mode()   # an operation costs less without the bookkeeping of gradients
     def unit():
         return FORMS[form](Trajectory(net, symbols).k, net.rows, net.columns)
 
