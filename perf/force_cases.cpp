@@ -138,9 +138,10 @@ void train_and_test(const Study& study, const learn::ForceOptions& options, cons
     for (int64_t step = 0; step < study.test_epochs * period; step += slice) tests.run(outputs.view());
 }
 
-Case network_case(int64_t n, const Study& study) {
+/// The peer's best form takes up our own ideas (deferred updates, tests side by side); "rank1+single" is what users write.
+Case network_case(int64_t n, const Study& study, const std::string& form = "best") {
     Case made;
-    made.name = "force/network/" + text(n);
+    made.name = "force/network/" + text(n) + (form == "best" ? "" : "/" + form);
     made.parameters = {{"epochs", text(study.epochs)}, {"tests", text(study.epochs)}, {"test_epochs", text(study.test_epochs)}};
     made.unit = "one network: training, and tests after every epoch";
     const int64_t training = study.epochs * period, testing = study.epochs * study.test_epochs * period;
@@ -151,7 +152,7 @@ Case network_case(int64_t n, const Study& study) {
     });
     made.peer = PeerWork{
         "force",
-        {{"units", text(n)}, {"epochs", text(study.epochs)}, {"tests", text(study.epochs)}, {"test_epochs", text(study.test_epochs)}}};
+        {{"units", text(n)}, {"epochs", text(study.epochs)}, {"tests", text(study.epochs)}, {"test_epochs", text(study.test_epochs)}, {"form", form}}};
     return made;
 }
 
@@ -196,7 +197,9 @@ void add_force_cases(const Plan& plan, std::vector<Case>& cases) {
         if (!plan.full && n != 512) continue;
         for (const int64_t learn_every : {0, 2}) cases.push_back(steps_case(n, learn_every));
     }
-    cases.push_back(network_case(512, plan.full ? Study{15, 15} : Study{2, 2}));
+    const Study study = plan.full ? Study{15, 15} : Study{15, 2};
+    cases.push_back(network_case(512, study));
+    cases.push_back(network_case(512, study, "rank1+single"));
     cases.push_back(spectrum_case(512, 48, 0));
     cases.push_back(spectrum_case(512, 48, 1));
 }

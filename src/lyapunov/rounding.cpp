@@ -181,8 +181,9 @@ ChainErrors<T>::ChainErrors(int64_t columns)
       noise_(static_cast<std::size_t>(columns * columns + shifts)),
       weight_(sums_.size()),
       size_(sums_.size()) {
-    RandomStream random(0, 0, Purpose::tangent, 2);
-    for (float& x : noise_) x = static_cast<float>(random.uniform(-std::numbers::sqrt3, std::numbers::sqrt3));
+    RandomField(0, 0, Purpose::tangent, 2, 0).uniform(0, 0, noise_);
+    constexpr auto width = static_cast<float>(std::numbers::sqrt3);
+    for (float& x : noise_) x = width * (2 * x - 1);
 }
 
 namespace {

@@ -136,7 +136,7 @@ struct SpectrumRun<T>::Impl {
             finite = false;
             return;
         }
-        if (interval.automatic()) interval.accept(length, spread(), block_error / rounding_floor(), budget());
+        if (interval.automatic()) interval.accept(length, spread(), block_error / rounding_floor(), budget(), exponents);
         add_to_sums(averaged());
         if (checks_determinant()) check_determinant(length);
         blocks += averaged();
