@@ -48,14 +48,15 @@ public:
     }
 
     /// A block of `length` steps was good. spread: log of its largest over its smallest |r_jj|; amplification: its error bound in units
-    /// of that of an orthogonal product; budget: the largest log(amplification) allowed; columns: of the block, by the log of whose root the norms in an amplification are at least
-    /// above the spread.
+    /// of that of an orthogonal product; budget: the largest log(amplification) allowed; columns: of the block, whose log is about what the norms in an amplification
+    /// add to the spread.
     void accept(int64_t length, double spread, double amplification, double budget, int64_t columns) {
         refused_ = false;
         if (length != length_) return;  // shortened by the end of the run
         if (wait_ > 0) --wait_;
         else most_ = longest;
-        const int64_t next = length == 1 ? (2 * spread + 0.5 * std::log(static_cast<double>(columns)) <= use_of_budget * budget ? 2 : 1) : fitting(length, amplification, budget);
+        const double two = 2 * spread + 0.75 * std::log(static_cast<double>(columns));  // what a block of two steps will show
+        const int64_t next = length > 1 ? fitting(length, amplification, budget) : two <= use_of_budget * budget ? 2 : 1;
         length_ = std::clamp<int64_t>(next, 1, most_);
     }
 
