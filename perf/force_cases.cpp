@@ -147,12 +147,13 @@ Case network_case(int64_t n, const Study& study, const std::string& form = "best
     const int64_t training = study.epochs * period, testing = study.epochs * study.test_epochs * period;
     made.amount = loop_flop(n, training + testing, training / 2);
     made.check = [n] { return Check{.error = early_error(n)}; };
-    made.side = crew_of([=] {
-        return [=, target = tasks::one_period({}, period)] { train_and_test(study, {.hidden = n}, target); };
-    });
-    made.peer = PeerWork{
-        "force",
-        {{"units", text(n)}, {"epochs", text(study.epochs)}, {"tests", text(study.epochs)}, {"test_epochs", text(study.test_epochs)}, {"form", form}}};
+    made.side = crew_of([=] { return [=, target = tasks::one_period({}, period)] { train_and_test(study, {.hidden = n}, target); }; });
+    made.peer = PeerWork{"force",
+                         {{"units", text(n)},
+                          {"epochs", text(study.epochs)},
+                          {"tests", text(study.epochs)},
+                          {"test_epochs", text(study.test_epochs)},
+                          {"form", form}}};
     return made;
 }
 

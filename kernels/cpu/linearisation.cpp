@@ -360,8 +360,7 @@ void Linearisation<T>::add_matrix(Sum& sum, MatrixView<T> to) {
         T* column = to.column(j);
         if (sloped)
             for (int64_t i = 0; i < hidden_; ++i) column[i] += sum.matrix[j * hidden_ + i];
-        else
-            kernels_.weighted_sum(hidden_, gate_columns(sum, j, column), weight_.data(), column_.data(), column);
+        else kernels_.weighted_sum(hidden_, gate_columns(sum, j, column), weight_.data(), column_.data(), column);
     }
 }
 

@@ -99,7 +99,7 @@ private:
     std::vector<kernels::StagePattern> patterns_;
     std::vector<bool> sheared_;
     std::vector<Partials> partials_;
-    std::vector<Sum> sums_;  ///< empty where they do not pay
+    std::vector<Sum> sums_;   ///< empty where they do not pay
     AlignedVector<T> whole_;  ///< the Jacobian of the last step, where whole_pays
     bool whole_formed_ = false;
     /// A gate's matrix that the readout block's old tangent is multiplied by. Where there are no other products, tangents of every block are

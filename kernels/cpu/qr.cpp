@@ -143,7 +143,8 @@ private:
     /// Applies reflectors first to end - 1 in this order, in whole blocks where they are.
     void apply(int64_t first, int64_t end, T* columns, int64_t count) {
         while (first < end) {
-            const int64_t blocks = std::min({blocks_, end / block_reflectors, first / block_reflectors + chunk_blocks()}) - first / block_reflectors;
+            const int64_t blocks =
+                std::min({blocks_, end / block_reflectors, first / block_reflectors + chunk_blocks()}) - first / block_reflectors;
             if (first % block_reflectors == 0 && blocks > 0) {
                 reflect_.blocks(v_, t_, ld_, first / block_reflectors, 1, blocks, columns, count);
                 first += blocks * block_reflectors;
@@ -214,8 +215,9 @@ private:
             end = std::max(end, std::min(direction + 1, reflectors_));
         }
         // To the end of a block, where there is one.
-        apply_reversed(std::min(std::max(end, blocks_ * block_reflectors), (end + block_reflectors - 1) / block_reflectors * block_reflectors),
-                       group_, count);
+        apply_reversed(
+            std::min(std::max(end, blocks_ * block_reflectors), (end + block_reflectors - 1) / block_reflectors * block_reflectors), group_,
+            count);
         for (int64_t c = 0; c < count; ++c) {
             T* to = z_.column(first + c);
             for (int64_t i = 0; i < z_.rows; ++i) to[order_[i]] = group_[c * ld_ + i];
@@ -231,7 +233,7 @@ private:
     int64_t ld_;
     Scratch scratch_;
     T *v_, *group_, *row_max_, *tau_;
-    T* t_;  ///< of every block of reflectors
+    T* t_;             ///< of every block of reflectors
     double* inverse_;  ///< 2^base_ / r_jj of the column of each reflector
     int64_t* order_;
     int64_t* direction_;  ///< column of the orthogonal matrix H_0 H_1 ... that becomes column j of Q

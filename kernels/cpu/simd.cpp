@@ -188,25 +188,25 @@ AELLE_BODY bool row_maxima_body(MatrixView<const T> z, T* largest) {
     return zero == T(0);
 }
 
-#define AELLE_KERNELS(NAME, BYTES, TARGET)                                                                                          \
-    template <class T>                                                                                                              \
-    struct NAME {                                                                                                                   \
-        TARGET static void sparse_vector(const Sparse<T>& a, const T* x, T* y) { sparse_vector_body<T>(a, x, y); }                  \
-        TARGET static void sparse_block(const Sparse<T>& a, const T* scale, MatrixView<const T> v, MatrixView<T> w, T* tile) {      \
-            sparse_block_body<T, BYTES>(a, scale, v, w, tile);                                                                      \
-        }                                                                                                                           \
-        TARGET static void weighted_sum(int64_t n, int64_t count, const T* const* c, const T* const* s, T* out) {                   \
-            weighted_sum_body<T>(n, count, c, s, out);                                                                              \
-        }                                                                                                                           \
-        TARGET static void permute(int64_t n, const int64_t* order, const T* from, const T* factor, T* to) {                        \
-            permute_body<T>(n, order, from, factor, to);                                                                            \
-        }                                                                                                                           \
+#define AELLE_KERNELS(NAME, BYTES, TARGET)                                                                                            \
+    template <class T>                                                                                                                \
+    struct NAME {                                                                                                                     \
+        TARGET static void sparse_vector(const Sparse<T>& a, const T* x, T* y) { sparse_vector_body<T>(a, x, y); }                    \
+        TARGET static void sparse_block(const Sparse<T>& a, const T* scale, MatrixView<const T> v, MatrixView<T> w, T* tile) {        \
+            sparse_block_body<T, BYTES>(a, scale, v, w, tile);                                                                        \
+        }                                                                                                                             \
+        TARGET static void weighted_sum(int64_t n, int64_t count, const T* const* c, const T* const* s, T* out) {                     \
+            weighted_sum_body<T>(n, count, c, s, out);                                                                                \
+        }                                                                                                                             \
+        TARGET static void permute(int64_t n, const int64_t* order, const T* from, const T* factor, T* to) {                          \
+            permute_body<T>(n, order, from, factor, to);                                                                              \
+        }                                                                                                                             \
         TARGET static T scale(int64_t n, const T* from, const T* factor, T* to) { return scale_body<T, BYTES>(n, from, factor, to); } \
-        TARGET static void quotients(int64_t n, const T* x, double scale, const double* inverse, float* to) {                       \
-            quotients_body<T>(n, x, scale, inverse, to);                                                                            \
-        }                                                                                                                           \
-        TARGET static T largest(const T* x, int64_t n) { return largest_body<T, BYTES>(x, n); }                                            \
-        TARGET static bool row_maxima(MatrixView<const T> z, T* largest) { return row_maxima_body<T>(z, largest); }                 \
+        TARGET static void quotients(int64_t n, const T* x, double scale, const double* inverse, float* to) {                         \
+            quotients_body<T>(n, x, scale, inverse, to);                                                                              \
+        }                                                                                                                             \
+        TARGET static T largest(const T* x, int64_t n) { return largest_body<T, BYTES>(x, n); }                                       \
+        TARGET static bool row_maxima(MatrixView<const T> z, T* largest) { return row_maxima_body<T>(z, largest); }                   \
         static constexpr Kernels<T> table{sparse_vector, sparse_block, weighted_sum, permute, scale, quotients, largest, row_maxima}; \
     };
 

@@ -228,7 +228,7 @@ struct Wrapped {
         TARGET static void gram(const double* z, int64_t ld_z, int64_t rows, int64_t n, double* g, int64_t ld, double* t) {         \
             gram_body<BYTES>(z, ld_z, rows, n, g, ld, t);                                                                           \
         }                                                                                                                           \
-        static constexpr Wrapped<T> table{solve, product, cholesky, gram};                                                             \
+        static constexpr Wrapped<T> table{solve, product, cholesky, gram};                                                          \
     };
 
 AELLE_WRAP(Baseline, 16, )
