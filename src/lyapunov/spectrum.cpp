@@ -109,9 +109,8 @@ struct SpectrumRun<T>::Impl {
 
     void advance_extended() {
         system.advance(step);
-        if (!extended->add(system, averaged(),
-                           step + 1 == options.warmup ||
-                               step + 1 == total())) {  // beyond the range of its numbers: what double gave stays, with its flags
+        const bool closes = step + 1 == options.warmup || step + 1 == total();
+        if (!extended->add(system, averaged(), closes)) {  // beyond the range of its numbers: what double gave stays, with its flags
             extended.reset();
             gave_up = true;
             step = total();

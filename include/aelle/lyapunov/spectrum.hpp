@@ -67,8 +67,8 @@ struct SpectrumOptions {
     backend::QrMethod qr = backend::QrMethod::accurate;
     bool random_start = false;  ///< Q_0 from the QR of a Gaussian matrix instead of leading columns of I
     uint64_t seed = 0;          ///< for random_start
-    bool transposed =
-        false;           ///< multiply by J^T: the spectrum of the product in reverse order of time, for comparison with the authors' code
+    /// Multiply by J^T: the spectrum of the product in reverse order of time, for comparison with the authors' code.
+    bool transposed = false;
     bool sorted = true;  ///< exponents descending; otherwise in the order of columns of Q
     /// A spectrum with an exponent that is not reliable is taken once more, along the same trajectory, with Jacobians, products and QR (at
     /// every step) in double-double arithmetic: where the system offers it, its tangent space has at most this dimension, QR is accurate and not transposed.
@@ -79,7 +79,9 @@ struct SpectrumOptions {
 struct Spectrum {
     std::vector<double> exponents;  ///< (K) descending unless asked otherwise, natural log per step; -inf where J is singular
     std::vector<uint8_t> reliable;  ///< (K) 0 where rounding may have moved the exponent by more than about 1e-7 (single: 1e-3)
-    double logdet_defect = 0.0;     ///< |sum of exponents - mean log|det J||, the determinants in precision T; NaN when not checked
+    /// |sum of exponents - mean log|det J||, the determinants in precision T, over the steps of every 32nd averaged block from the first on; NaN when not
+    /// checked.
+    double logdet_defect = 0.0;
     bool finite = true;             ///< false when the trajectory or an exponent became NaN or +inf
     int64_t factorisations = 0;     ///< QR factorisations made of blocks
     bool extended = false;          ///< taken once more in double-double arithmetic
