@@ -40,8 +40,7 @@ Factor by(backend::QrMethod method) {
 }
 
 bool by_gram(MatrixView<double> z, std::span<double> log_r, backend::Backend::QrWork& work) {
-    constexpr double least = 1e-2;  // of spectra
-    return cpu().gram_qr(z, least, log_r, work, {});
+    return cpu().gram_qr(z, backend::GramArithmetic::single_precision, log_r, work) > 0;
 }
 
 std::function<Work()> factorisations(const Matrix<double>& original, const Factor& factor) {

@@ -53,7 +53,8 @@ public:
     std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters, double alpha) const override {
         return cpu::make_force_loop(shape, parameters, alpha);
     }
-    std::unique_ptr<FrozenLoops> frozen_loops(const cells::Shape& shape, const cells::Parameters& parameters, int64_t count) const override {
+    std::unique_ptr<FrozenLoops> frozen_loops(const cells::Shape& shape, const cells::Parameters& parameters,
+                                              int64_t count) const override {
         return cpu::make_frozen_loops(shape, parameters, count, set_);
     }
     void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios) const override {
@@ -63,8 +64,9 @@ public:
         factor(method, z, log_r, work, ratios);
     }
     using Backend::gram_qr;
-    bool gram_qr(MatrixView<double> z, double least, std::span<double> log_r, QrWork& work, MatrixView<float> ratios) const override {
-        return cpu::gram_qr(z, least, log_r, work, ratios);
+    double gram_qr(MatrixView<double> z, GramArithmetic arithmetic, std::span<double> log_r, QrWork& work,
+                   MatrixView<float> ratios) const override {
+        return cpu::gram_qr(z, arithmetic, log_r, work, ratios);
     }
     double log_abs_det(MatrixView<double> a, QrWork& work) const override { return cpu::log_abs_det(cpu::kernels<double>(set_), a, work); }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "aelle/base/triangular.hpp"
 #include "kernels/cpu/blas.hpp"
@@ -16,13 +17,47 @@ namespace {
 /// Up to this many columns our own triangular kernels are faster than LAPACK's, which are blocked for larger ones.
 constexpr int64_t small = 256;
 
-bool factor(double* g, int64_t ld, int64_t n, double smallest, double* inverse) {
+template <class T>
+struct Limits;
+template <>
+struct Limits<float> {
+    static constexpr float least_square =
+        8 * std::numeric_limits<float>::epsilon();  ///< of r_jj over that of the largest column: about rounding of G
+    static constexpr float range = 1e25f;           ///< of squares, which must stay far from overflow and from numbers that lose digits
+};
+template <>
+struct Limits<double> {
+    static constexpr double least_square = 1e-8;
+    static constexpr double range = 1e200;
+};
+
+/// The lower triangle of Z^T Z; `copy` (padded(cols) x rows).
+template <class T>
+void gram_matrix(MatrixView<const double> z, T* g, int64_t ld, T* copy) {
+    if (z.cols <= small) return gram(z.data, z.ld, z.rows, z.cols, g, ld, copy);
+    if constexpr (sizeof(T) == sizeof(double)) {
+        cblas_dsyrk(CblasColMajor, CblasLower, CblasTrans, blas_size(z.cols), blas_size(z.rows), 1.0, z.data, blas_size(z.ld), 0.0, g,
+                    blas_size(ld));
+    } else {
+        for (int64_t j = 0; j < z.cols; ++j)
+            for (int64_t i = 0; i < z.rows; ++i) copy[j * z.rows + i] = static_cast<T>(z(i, j));
+        cblas_ssyrk(CblasColMajor, CblasLower, CblasTrans, blas_size(z.cols), blas_size(z.rows), 1.0f, copy, blas_size(z.rows), 0.0f, g,
+                    blas_size(ld));
+    }
+}
+
+int potrf(int n, double* g, int ld) { return LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', n, g, ld); }
+int potrf(int n, float* g, int ld) { return LAPACKE_spotrf_work(LAPACK_COL_MAJOR, 'L', n, g, ld); }
+
+/// R by rows, that is R^T by columns, in place of G. False where a square of r_jj is not above `smallest`.
+template <class T>
+bool factor(T* g, int64_t ld, int64_t n, T smallest, T* inverse) {
     if (n <= small) return cholesky(g, ld, n, smallest, inverse);
-    if (LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', blas_size(n), g, blas_size(ld)) != 0) return false;
+    if (potrf(blas_size(n), g, blas_size(ld)) != 0) return false;
     for (int64_t j = 0; j < n; ++j) {
-        const double r = g[j * ld + j];
+        const T r = g[j * ld + j];
         if (!(r * r > smallest)) return false;
-        inverse[j] = 1.0 / r;
+        inverse[j] = 1 / r;
     }
     return true;
 }
@@ -44,39 +79,53 @@ void divide(MatrixView<double> z, const double* r, int64_t ld, const double* inv
     for (int64_t j = 0; j < z.cols; ++j) std::copy_n(padded_z + j * padded_rows, z.rows, z.column(j));
 }
 
-void store_ratios(const double* r, int64_t ld, const double* inverse, MatrixView<float> ratios) {
+template <class T>
+void store_ratios(const T* r, int64_t ld, const T* inverse, MatrixView<float> ratios) {
     for (int64_t k = 0; k < ratios.cols; ++k) {
         std::fill(ratios.column(k) + k + 1, ratios.column(k) + ratios.rows, 0.0f);
         ratios(k, k) = 1.0f;
     }
-    for (int64_t j = 0; j < ratios.rows; ++j)
-        for (int64_t k = j + 1; k < ratios.cols; ++k) ratios(j, k) = static_cast<float>(r[j * ld + k] * inverse[j]);
+    constexpr int64_t together = 16;  // rows of a cache line
+    for (int64_t first = 0; first < ratios.cols; first += together) {
+        const int64_t end = std::min(first + together, ratios.cols);
+        for (int64_t k = first + 1; k < ratios.cols; ++k)
+            for (int64_t j = first; j < std::min(end, k); ++j) ratios(j, k) = static_cast<float>(r[j * ld + k] * inverse[j]);
+    }
+}
+
+template <class T>
+double factor_gram(MatrixView<double> z, std::span<double> log_r, backend::Backend::QrWork& work, MatrixView<float> ratios) {
+    const int64_t n = z.cols, rows = padded<double>(z.rows), ld = padded<double>(n), own_ld = padded<T>(n);
+    Scratch scratch(
+        work, static_cast<int64_t>(sizeof(double)) * (ld * n + ld + rows * n) + static_cast<int64_t>(sizeof(T)) * own_ld * (n + 1 + z.rows),
+        0);
+    T* g = scratch.take<T>(own_ld * n);
+    T* inverse = scratch.take<T>(n);
+    gram_matrix(z, g, own_ld, scratch.take<T>(own_ld * z.rows));
+    T largest = 0;
+    for (int64_t j = 0; j < n; ++j) largest = std::max(largest, g[j * own_ld + j]);
+    if (!(largest > 1 / Limits<T>::range && largest < Limits<T>::range)) return 0.0;
+    if (!factor(g, own_ld, n, Limits<T>::least_square * largest, inverse)) return 0.0;
+    if (ratios.data != nullptr) store_ratios(g, own_ld, inverse, ratios);
+
+    double* r = scratch.take<double>(ld * n);
+    double* inverse_diagonal = scratch.take<double>(n);
+    for (int64_t j = 0; j < n; ++j) {
+        for (int64_t k = j; k < n; ++k) r[j * ld + k] = static_cast<double>(g[j * own_ld + k]);
+        inverse_diagonal[j] = 1.0 / r[j * ld + j];
+        log_r[j] = -std::log(inverse_diagonal[j]);
+    }
+    divide(z, r, ld, inverse_diagonal, scratch.take<double>(rows * n), rows);
+    return std::sqrt(static_cast<double>(largest));
 }
 
 }  // namespace
 
-bool gram_qr(MatrixView<double> z, double least, std::span<double> log_r, backend::Backend::QrWork& work, MatrixView<float> ratios) {
+double gram_qr(MatrixView<double> z, backend::GramArithmetic arithmetic, std::span<double> log_r, backend::Backend::QrWork& work,
+               MatrixView<float> ratios) {
     require(z.cols >= 1 && z.cols <= z.rows && static_cast<int64_t>(log_r.size()) == z.cols, "qr: wrong shape");
-    const int64_t n = z.cols, ld = padded<double>(n), rows = padded<double>(z.rows);
-    const bool own = n <= small;
-    Scratch scratch(work, static_cast<int64_t>(sizeof(double)) * (ld * n + ld + (own ? std::max(rows * n, ld * z.rows) : 0)), 0);
-    double* g = scratch.take<double>(ld * n);
-    double* inverse = scratch.take<double>(n);
-    double* copy = own ? scratch.take<double>(std::max(rows * n, ld * z.rows)) : nullptr;
-    // Row by row of the upper triangle is column by column of the lower one.
-    if (own) gram(z.data, z.ld, z.rows, n, g, ld, copy);
-    else
-        cblas_dsyrk(CblasColMajor, CblasLower, CblasTrans, blas_size(n), blas_size(z.rows), 1.0, z.data, blas_size(z.ld), 0.0, g,
-                    blas_size(ld));
-    double largest = 0.0;
-    for (int64_t j = 0; j < n; ++j) largest = std::max(largest, g[j * ld + j]);
-    // Squares must stay far from overflow and from numbers that lose digits.
-    if (!(largest > 1e-200 && largest < 1e200)) return false;
-    if (!factor(g, ld, n, least * least * largest, inverse)) return false;
-    divide(z, g, ld, inverse, copy, rows);
-    for (int64_t j = 0; j < n; ++j) log_r[j] = -std::log(inverse[j]);
-    if (ratios.data != nullptr) store_ratios(g, ld, inverse, ratios);
-    return true;
+    return arithmetic == backend::GramArithmetic::single_precision ? factor_gram<float>(z, log_r, work, ratios)
+                                                                   : factor_gram<double>(z, log_r, work, ratios);
 }
 
 }  // namespace aelle::cpu

@@ -14,7 +14,8 @@ namespace aelle::cpu {
 /// graded matrices keep small |r_jj| to high relative accuracy (Powell & Reid 1969; Cox & Higham 1998, theorem 2, who pivot columns as
 /// well: here columns must keep their order, and accuracy is checked after the fact by `lyapunov`).
 template <class T>
-void accurate_qr(InstructionSet set, MatrixView<T> z, std::span<double> log_r, backend::Backend::QrWork& work, MatrixView<float> ratios = {});
+void accurate_qr(InstructionSet set, MatrixView<T> z, std::span<double> log_r, backend::Backend::QrWork& work,
+                 MatrixView<float> ratios = {});
 
 /// LAPACK geqrf and orgqr.
 template <class T>
@@ -22,7 +23,8 @@ void library_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> lo
                 MatrixView<float> ratios = {});
 
 /// See backend::Backend::gram_qr. Cholesky factorisation of the Gram matrix: all of it products, no reflections.
-bool gram_qr(MatrixView<double> z, double least, std::span<double> log_r, backend::Backend::QrWork& work, MatrixView<float> ratios);
+double gram_qr(MatrixView<double> z, backend::GramArithmetic arithmetic, std::span<double> log_r, backend::Backend::QrWork& work,
+               MatrixView<float> ratios);
 
 /// log|det a| by LU of the matrix with rows, then columns, scaled by powers of two to maxima in [1/2, 1).
 double log_abs_det(const Kernels<double>& kernels, MatrixView<double> a, backend::Backend::QrWork& work);

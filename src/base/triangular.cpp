@@ -9,10 +9,17 @@
 namespace aelle {
 namespace {
 
-/// Tiles of V vectors by C columns stay in registers.
+/// Tiles of `vectors` by `columns` stay in registers. Tall ones load least, low ones waste least of a triangle.
+struct Tile {
+    int vectors, columns;
+};
 template <int Bytes>
-inline constexpr int tile_vectors = Bytes == 64 ? 4 : 2;
-inline constexpr int tile_columns = 4;
+inline constexpr Tile tall_tile{Bytes == 64 ? 4 : 2, 4};
+inline constexpr Tile low_tile{1, 8};
+template <class T, int Bytes>
+inline constexpr Tile gram_tile_shape = Bytes != 64      ? Tile{2, 4}
+                                        : sizeof(T) == 4 ? Tile{1, 16}
+                                                         : Tile{2, 8};
 
 template <class T, int Bytes, int V, int C>
 AELLE_BODY void solve_tile(T* x, int64_t ld, int64_t first, const T* u, int64_t row_step, int64_t column_step, const T* inverse_diagonal) {
@@ -42,56 +49,56 @@ AELLE_BODY void solve_tile(T* x, int64_t ld, int64_t first, const T* u, int64_t 
     }
 }
 
-template <class T, int Bytes, int V>
-AELLE_BODY void solve_rows(T* x, int64_t ld, int64_t first, int64_t columns, const T* u, int64_t row_step, int64_t column_step,
+template <class T, int Bytes, int V, int C>
+AELLE_BODY void solve_rows(T* x, int64_t ld, int64_t columns, const T* u, int64_t row_step, int64_t column_step,
                            const T* inverse_diagonal) {
-    int64_t j = first;
-    for (; j + tile_columns <= columns; j += tile_columns)
-        solve_tile<T, Bytes, V, tile_columns>(x, ld, j, u, row_step, column_step, inverse_diagonal);
+    int64_t j = 0;
+    for (; j + C <= columns; j += C) solve_tile<T, Bytes, V, C>(x, ld, j, u, row_step, column_step, inverse_diagonal);
     for (; j < columns; ++j) solve_tile<T, Bytes, V, 1>(x, ld, j, u, row_step, column_step, inverse_diagonal);
+}
+
+template <class T, int Bytes, Tile tile>
+AELLE_BODY void solve_tiles(T* x, int64_t ld, int64_t n, const T* u, int64_t row_step, int64_t column_step, const T* inverse_diagonal,
+                            bool lower) {
+    constexpr int64_t lanes = Vector<T, Bytes>::lanes, rows = tile.vectors * lanes;
+    int64_t i = 0;
+    const auto columns = [&](int64_t end) { return lower ? std::min(n, end) : n; };  // a row i of a lower triangle ends at column i
+    for (; i + rows <= ld; i += rows)
+        solve_rows<T, Bytes, tile.vectors, tile.columns>(x + i, ld, columns(i + rows), u, row_step, column_step, inverse_diagonal);
+    if constexpr (tile.vectors > 1)
+        for (; i < ld; i += lanes)
+            solve_rows<T, Bytes, 1, tile.columns>(x + i, ld, columns(i + lanes), u, row_step, column_step, inverse_diagonal);
 }
 
 template <class T, int Bytes>
 AELLE_BODY void solve_body(T* x, int64_t ld, int64_t n, const T* u, int64_t row_step, int64_t column_step, const T* inverse_diagonal,
                            bool lower) {
-    constexpr int V = tile_vectors<Bytes>;
-    constexpr int64_t lanes = Vector<T, Bytes>::lanes;
-    int64_t i = 0;
-    const auto columns = [&](int64_t end) { return lower ? std::min(n, end) : n; };  // a row i of a lower triangle ends at column i
-    for (; i + V * lanes <= ld; i += V * lanes)
-        solve_rows<T, Bytes, V>(x + i, ld, 0, columns(i + V * lanes), u, row_step, column_step, inverse_diagonal);
-    for (; i < ld; i += lanes) solve_rows<T, Bytes, 1>(x + i, ld, 0, columns(i + lanes), u, row_step, column_step, inverse_diagonal);
+    if (lower) solve_tiles<T, Bytes, low_tile>(x, ld, n, u, row_step, column_step, inverse_diagonal, true);
+    else solve_tiles<T, Bytes, tall_tile<Bytes>>(x, ld, n, u, row_step, column_step, inverse_diagonal, false);
 }
 
-template <class T, int Bytes, int V, int C>
+template <class T, int Bytes, int C>
 AELLE_BODY void product_tile(const T* u, const T* l, T* c, int64_t ld, int64_t n, int64_t row, int64_t first) {
     using Vec = typename Vector<T, Bytes>::type;
-    Vec sum[C][V] = {};
+    Vec sum[C] = {};
     for (int64_t m = std::max(row, first + 1); m < n; ++m) {
-        const Vec* from = reinterpret_cast<const Vec*>(u + m * ld + row);
-        for (int j = 0; j < C; ++j) {
-            const T f = l[(first + j) * ld + m];
-            for (int v = 0; v < V; ++v) sum[j][v] += f * from[v];
-        }
+        const Vec from = *reinterpret_cast<const Vec*>(u + m * ld + row);
+        for (int j = 0; j < C; ++j) sum[j] += l[(first + j) * ld + m] * from;
     }
-    for (int j = 0; j < C; ++j)
-        for (int v = 0; v < V; ++v) reinterpret_cast<Vec*>(c + (first + j) * ld + row)[v] = sum[j][v];
-}
-
-template <class T, int Bytes, int V>
-AELLE_BODY void product_rows(const T* u, const T* l, T* c, int64_t ld, int64_t n, int64_t row, int64_t columns) {
-    int64_t j = 0;
-    for (; j + tile_columns <= columns; j += tile_columns) product_tile<T, Bytes, V, tile_columns>(u, l, c, ld, n, row, j);
-    for (; j < columns; ++j) product_tile<T, Bytes, V, 1>(u, l, c, ld, n, row, j);
+    for (int j = 0; j < C; ++j) *reinterpret_cast<Vec*>(c + (first + j) * ld + row) = sum[j];
 }
 
 template <class T, int Bytes>
 AELLE_BODY void product_body(const T* u, const T* l, T* c, int64_t ld, int64_t n) {
-    constexpr int V = tile_vectors<Bytes>;
+    static_assert(low_tile.vectors == 1);
+    constexpr int C = low_tile.columns;
     constexpr int64_t lanes = Vector<T, Bytes>::lanes;
-    int64_t i = 0;
-    for (; i + V * lanes <= ld; i += V * lanes) product_rows<T, Bytes, V>(u, l, c, ld, n, i, std::min(n, i + V * lanes));
-    for (; i < ld; i += lanes) product_rows<T, Bytes, 1>(u, l, c, ld, n, i, std::min(n, i + lanes));
+    for (int64_t i = 0; i < ld; i += lanes) {
+        const int64_t columns = std::min(n, i + lanes);
+        int64_t j = 0;
+        for (; j + C <= columns; j += C) product_tile<T, Bytes, C>(u, l, c, ld, n, i, j);
+        for (; j < columns; ++j) product_tile<T, Bytes, 1>(u, l, c, ld, n, i, j);
+    }
 }
 
 /// Exchanges the blocks of D lanes beside the diagonal of two rows.
@@ -115,38 +122,39 @@ AELLE_BODY void transpose_square(typename Vector<double, Bytes>::type* v) {
     }
 }
 
-/// t (ld_t x rows) = z^T, z (rows x n)
-template <int Bytes>
-AELLE_BODY void transpose_body(const double* z, int64_t ld_z, int64_t rows, int64_t n, double* t, int64_t ld_t) {
-    using Vec = typename Vector<double, Bytes>::type;
+/// t (ld_t x rows) = z^T, rounded to T; z (rows x n)
+template <class T, int Bytes>
+AELLE_BODY void transpose_body(const double* z, int64_t ld_z, int64_t rows, int64_t n, T* t, int64_t ld_t) {
     using Loose = typename Vector<double, Bytes>::unaligned;
+    using Rounded = typename Vector<T, Bytes / static_cast<int>(sizeof(double) / sizeof(T))>::type;
     constexpr int64_t lanes = Vector<double, Bytes>::lanes;
     const int64_t whole_rows = rows / lanes * lanes, whole_columns = n / lanes * lanes;
     for (int64_t j = 0; j < whole_columns; j += lanes) {
         for (int64_t i = 0; i < whole_rows; i += lanes) {
-            Vec square[lanes];
+            typename Vector<double, Bytes>::type square[lanes];
 #pragma GCC unroll 8
             for (int64_t k = 0; k < lanes; ++k) square[k] = *reinterpret_cast<const Loose*>(z + (j + k) * ld_z + i);
             transpose_square<Bytes, 1>(square);
 #pragma GCC unroll 8
-            for (int64_t k = 0; k < lanes; ++k) *reinterpret_cast<Vec*>(t + (i + k) * ld_t + j) = square[k];
+            for (int64_t k = 0; k < lanes; ++k)
+                *reinterpret_cast<Rounded*>(t + (i + k) * ld_t + j) = __builtin_convertvector(square[k], Rounded);
         }
     }
     for (int64_t i = 0; i < rows; ++i) {
-        for (int64_t j = i < whole_rows ? whole_columns : 0; j < n; ++j) t[i * ld_t + j] = z[j * ld_z + i];
-        for (int64_t j = n; j < ld_t; ++j) t[i * ld_t + j] = 0.0;
+        for (int64_t j = i < whole_rows ? whole_columns : 0; j < n; ++j) t[i * ld_t + j] = static_cast<T>(z[j * ld_z + i]);
+        for (int64_t j = n; j < ld_t; ++j) t[i * ld_t + j] = T(0);
     }
 }
 
-template <int Bytes, int V, int C>
-AELLE_BODY void gram_tile(const double* t, int64_t ld, const double* z, int64_t ld_z, int64_t rows, double* g, int64_t row, int64_t first) {
-    using Vec = typename Vector<double, Bytes>::type;
+template <class T, int Bytes, int V, int C>
+AELLE_BODY void gram_tile(const T* t, int64_t ld, int64_t rows, T* g, int64_t row, int64_t first) {
+    using Vec = typename Vector<T, Bytes>::type;
     Vec sum[C][V] = {};
     for (int64_t m = 0; m < rows; ++m) {
         const Vec* from = reinterpret_cast<const Vec*>(t + m * ld + row);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int c = 0; c < C; ++c) {
-            const double f = z[(first + c) * ld_z + m];
+            const T f = t[m * ld + first + c];
             for (int v = 0; v < V; ++v) sum[c][v] += f * from[v];
         }
     }
@@ -154,55 +162,83 @@ AELLE_BODY void gram_tile(const double* t, int64_t ld, const double* z, int64_t 
         for (int v = 0; v < V; ++v) reinterpret_cast<Vec*>(g + (first + c) * ld + row)[v] = sum[c][v];
 }
 
-template <int Bytes, int V>
-AELLE_BODY void gram_rows(const double* t, int64_t ld, const double* z, int64_t ld_z, int64_t rows, double* g, int64_t row,
-                          int64_t columns) {
-    constexpr int C = Bytes == 64 ? 8 : 4;
+template <class T, int Bytes, int V, int C>
+AELLE_BODY void gram_rows(const T* t, int64_t ld, int64_t rows, T* g, int64_t row, int64_t columns) {
     int64_t j = 0;
-    for (; j + C <= columns; j += C) gram_tile<Bytes, V, C>(t, ld, z, ld_z, rows, g, row, j);
-    for (; j < columns; ++j) gram_tile<Bytes, V, 1>(t, ld, z, ld_z, rows, g, row, j);
+    for (; j + C <= columns; j += C) gram_tile<T, Bytes, V, C>(t, ld, rows, g, row, j);
+    for (; j < columns; ++j) gram_tile<T, Bytes, V, 1>(t, ld, rows, g, row, j);
 }
 
-template <int Bytes>
-AELLE_BODY void gram_body(const double* z, int64_t ld_z, int64_t rows, int64_t n, double* g, int64_t ld, double* t) {
-    transpose_body<Bytes>(z, ld_z, rows, n, t, ld);
-    constexpr int64_t lanes = Vector<double, Bytes>::lanes, two = 2 * lanes;
+template <class T, int Bytes>
+AELLE_BODY void gram_body(const double* z, int64_t ld_z, int64_t rows, int64_t n, T* g, int64_t ld, T* t) {
+    transpose_body<T, Bytes>(z, ld_z, rows, n, t, ld);
+    constexpr int64_t lanes = Vector<T, Bytes>::lanes;
+    constexpr int V = gram_tile_shape<T, Bytes>.vectors, C = gram_tile_shape<T, Bytes>.columns;
     int64_t i = 0;
-    for (; i + two <= ld; i += two) gram_rows<Bytes, 2>(t, ld, z, ld_z, rows, g, i, std::min(n, i + two));
-    for (; i < ld; i += lanes) gram_rows<Bytes, 1>(t, ld, z, ld_z, rows, g, i, std::min(n, i + lanes));
+    for (; i + V * lanes <= ld; i += V * lanes) gram_rows<T, Bytes, V, C>(t, ld, rows, g, i, std::min(n, i + V * lanes));
+    if constexpr (V > 1)
+        for (; i < ld; i += lanes) gram_rows<T, Bytes, 1, C>(t, ld, rows, g, i, std::min(n, i + lanes));
 }
 
-/// row i -= sum over p < count of r(first + p, i) r(first + p, :), from the vector that holds (i, i) on.
-template <int Bytes, int Rows>
-AELLE_BODY void subtract_rows(double* g, int64_t ld, int64_t n, int64_t first, int64_t i) {
-    using Vec = typename Vector<double, Bytes>::type;
-    constexpr int64_t lanes = Vector<double, Bytes>::lanes;
-    double factor[Rows];
-    for (int p = 0; p < Rows; ++p) factor[p] = g[(first + p) * ld + i];
-    for (int64_t j = i / lanes * lanes; j < n; j += lanes) {
-        Vec value = *reinterpret_cast<Vec*>(g + i * ld + j);
-        for (int p = 0; p < Rows; ++p) value -= factor[p] * *reinterpret_cast<const Vec*>(g + (first + p) * ld + j);
-        *reinterpret_cast<Vec*>(g + i * ld + j) = value;
+/// Rows `first` to `first` + C of R at the vector of columns `at`, but for what they take from one another.
+template <class T, int Bytes, int C>
+AELLE_BODY void rest_of_rows(const T* g, int64_t ld, int64_t first, int64_t at, typename Vector<T, Bytes>::type* row) {
+    using Vec = typename Vector<T, Bytes>::type;
+    for (int c = 0; c < C; ++c) row[c] = *reinterpret_cast<const Vec*>(g + (first + c) * ld + at);
+    for (int64_t p = 0; p < first; ++p) {
+        const Vec above = *reinterpret_cast<const Vec*>(g + p * ld + at);
+        for (int c = 0; c < C; ++c) row[c] -= g[p * ld + first + c] * above;
     }
 }
 
-template <int Bytes>
-AELLE_BODY bool cholesky_body(double* g, int64_t ld, int64_t n, double smallest, double* inverse_diagonal) {
-    using Vec = typename Vector<double, Bytes>::type;
-    constexpr int64_t lanes = Vector<double, Bytes>::lanes;
-    constexpr int panel = 8;
-    for (int64_t first = 0; first < n; first += panel) {
-        const int64_t end = std::min(first + panel, n);
-        for (int64_t i = first; i < end; ++i) {
-            for (int64_t p = first; p < i; ++p) subtract_rows<Bytes, 1>(g, ld, n, p, i);
-            const double pivot = g[i * ld + i];
-            if (!(pivot > smallest)) return false;
-            const double inverse = 1.0 / std::sqrt(pivot);
-            inverse_diagonal[i] = inverse;
-            for (int64_t j = i / lanes * lanes; j < n; j += lanes) *reinterpret_cast<Vec*>(g + i * ld + j) *= inverse;
+/// Rows `first` to `first` + C of R, those before them being there.
+template <class T, int Bytes, int C>
+AELLE_BODY bool cholesky_rows(T* g, int64_t ld, int64_t n, int64_t first, T smallest, T* inverse_diagonal) {
+    using Vec = typename Vector<T, Bytes>::type;
+    constexpr int64_t lanes = Vector<T, Bytes>::lanes;
+    const int64_t start = first / lanes * lanes;
+    static_assert(C == 1 || C <= lanes, "the square on the diagonal must lie in one vector");
+    Vec row[C];
+    T r[C][C];
+    rest_of_rows<T, Bytes, C>(g, ld, first, start, row);
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+        alignas(Bytes) T lane[lanes];
+        *reinterpret_cast<Vec*>(lane) = row[c];
+#pragma GCC unroll 8
+        for (int k = c; k < C; ++k) r[c][k] = lane[first - start + k];
+    }
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+        if (!(r[c][c] > smallest)) return false;
+        const T inverse = T(1) / std::sqrt(r[c][c]);
+        inverse_diagonal[first + c] = inverse;
+#pragma GCC unroll 8
+        for (int k = c; k < C; ++k) r[c][k] *= inverse;
+#pragma GCC unroll 8
+        for (int d = c + 1; d < C; ++d)
+#pragma GCC unroll 8
+            for (int k = d; k < C; ++k) r[d][k] -= r[c][d] * r[c][k];
+    }
+    for (int64_t at = start; at < n; at += lanes) {
+        if (at != start) rest_of_rows<T, Bytes, C>(g, ld, first, at, row);
+        for (int c = 0; c < C; ++c) {
+            for (int p = 0; p < c; ++p) row[c] -= r[p][c] * row[p];
+            row[c] *= inverse_diagonal[first + c];
+            *reinterpret_cast<Vec*>(g + (first + c) * ld + at) = row[c];
         }
-        for (int64_t i = end; i < n; ++i) subtract_rows<Bytes, panel>(g, ld, n, first, i);
     }
+    return true;
+}
+
+template <class T, int Bytes>
+AELLE_BODY bool cholesky_body(T* g, int64_t ld, int64_t n, T smallest, T* inverse_diagonal) {
+    constexpr auto C = static_cast<int>(std::min<int64_t>(Vector<T, Bytes>::lanes, 8));
+    int64_t i = 0;
+    for (; i + C <= n; i += C)
+        if (!cholesky_rows<T, Bytes, C>(g, ld, n, i, smallest, inverse_diagonal)) return false;
+    for (; i < n; ++i)
+        if (!cholesky_rows<T, Bytes, 1>(g, ld, n, i, smallest, inverse_diagonal)) return false;
     return true;
 }
 
@@ -210,8 +246,8 @@ template <class T>
 struct Wrapped {
     void (*solve)(T*, int64_t, int64_t, const T*, int64_t, int64_t, const T*, bool);
     void (*product)(const T*, const T*, T*, int64_t, int64_t);
-    bool (*cholesky)(double*, int64_t, int64_t, double, double*);
-    void (*gram)(const double*, int64_t, int64_t, int64_t, double*, int64_t, double*);
+    bool (*cholesky)(T*, int64_t, int64_t, T, T*);
+    void (*gram)(const double*, int64_t, int64_t, int64_t, T*, int64_t, T*);
 };
 
 #define AELLE_WRAP(NAME, BYTES, TARGET)                                                                                             \
@@ -222,11 +258,11 @@ struct Wrapped {
             solve_body<T, BYTES>(x, ld, n, u, row_step, column_step, inverse, lower);                                               \
         }                                                                                                                           \
         TARGET static void product(const T* u, const T* l, T* c, int64_t ld, int64_t n) { product_body<T, BYTES>(u, l, c, ld, n); } \
-        TARGET static bool cholesky(double* g, int64_t ld, int64_t n, double smallest, double* inverse) {                           \
-            return cholesky_body<BYTES>(g, ld, n, smallest, inverse);                                                               \
+        TARGET static bool cholesky(T* g, int64_t ld, int64_t n, T smallest, T* inverse) {                                          \
+            return cholesky_body<T, BYTES>(g, ld, n, smallest, inverse);                                                            \
         }                                                                                                                           \
-        TARGET static void gram(const double* z, int64_t ld_z, int64_t rows, int64_t n, double* g, int64_t ld, double* t) {         \
-            gram_body<BYTES>(z, ld_z, rows, n, g, ld, t);                                                                           \
+        TARGET static void gram(const double* z, int64_t ld_z, int64_t rows, int64_t n, T* g, int64_t ld, T* t) {                   \
+            gram_body<T, BYTES>(z, ld_z, rows, n, g, ld, t);                                                                        \
         }                                                                                                                           \
         static constexpr Wrapped<T> table{solve, product, cholesky, gram};                                                          \
     };
@@ -264,17 +300,23 @@ void lower_part_of_product(const T* u, const T* l, T* c, int64_t ld, int64_t n) 
     wrapped<T>().product(u, l, c, ld, n);
 }
 
-bool cholesky(double* g, int64_t ld, int64_t n, double smallest, double* inverse_diagonal) {
-    return wrapped<double>().cholesky(g, ld, n, smallest, inverse_diagonal);
+template <class T>
+bool cholesky(T* g, int64_t ld, int64_t n, T smallest, T* inverse_diagonal) {
+    return wrapped<T>().cholesky(g, ld, n, smallest, inverse_diagonal);
 }
 
-void gram(const double* z, int64_t ld_z, int64_t rows, int64_t n, double* g, int64_t ld, double* scratch) {
-    wrapped<double>().gram(z, ld_z, rows, n, g, ld, scratch);
+template <class T>
+void gram(const double* z, int64_t ld_z, int64_t rows, int64_t n, T* g, int64_t ld, T* scratch) {
+    wrapped<T>().gram(z, ld_z, rows, n, g, ld, scratch);
 }
 
 template void solve_from_right(float*, int64_t, int64_t, const float*, int64_t, int64_t, const float*, bool);
 template void solve_from_right(double*, int64_t, int64_t, const double*, int64_t, int64_t, const double*, bool);
 template void lower_part_of_product(const float*, const float*, float*, int64_t, int64_t);
 template void lower_part_of_product(const double*, const double*, double*, int64_t, int64_t);
+template bool cholesky(float*, int64_t, int64_t, float, float*);
+template bool cholesky(double*, int64_t, int64_t, double, double*);
+template void gram(const double*, int64_t, int64_t, int64_t, float*, int64_t, float*);
+template void gram(const double*, int64_t, int64_t, int64_t, double*, int64_t, double*);
 
 }  // namespace aelle

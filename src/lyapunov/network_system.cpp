@@ -11,8 +11,8 @@ namespace {
 template <class T>
 class NetworkSystem final : public TangentSystem<T> {
 public:
-    NetworkSystem(std::unique_ptr<backend::Network<T>> network, std::vector<T> inputs, std::vector<T> initial_state,
-                  std::unique_ptr<backend::Network<DoubleDouble>> extended)
+    NetworkSystem(std::shared_ptr<backend::Network<T>> network, std::vector<T> inputs, std::vector<T> initial_state,
+                  std::shared_ptr<backend::Network<DoubleDouble>> extended)
         : network_(std::move(network)), extended_(std::move(extended)), inputs_(std::move(inputs)), state_(std::move(initial_state)) {
         if (static_cast<int64_t>(state_.size()) != network_->state_dimension())
             throw DataError("initial state: found " + std::to_string(state_.size()) + " values, expected " +
@@ -51,8 +51,8 @@ public:
     void extended_shear(MatrixView<DoubleDouble> v) override { extended_->shear(v); }
 
 private:
-    std::unique_ptr<backend::Network<T>> network_;
-    std::unique_ptr<backend::Network<DoubleDouble>> extended_;
+    std::shared_ptr<backend::Network<T>> network_;
+    std::shared_ptr<backend::Network<DoubleDouble>> extended_;
     std::vector<DoubleDouble> before_, input_;  ///< state and input of the last step
     std::vector<T> inputs_;
     std::vector<T> state_;
@@ -61,14 +61,14 @@ private:
 }  // namespace
 
 template <class T>
-std::unique_ptr<TangentSystem<T>> network_system(std::unique_ptr<backend::Network<T>> network, std::vector<T> inputs,
-                                                 std::vector<T> initial_state, std::unique_ptr<backend::Network<DoubleDouble>> extended) {
+std::unique_ptr<TangentSystem<T>> network_system(std::shared_ptr<backend::Network<T>> network, std::vector<T> inputs,
+                                                 std::vector<T> initial_state, std::shared_ptr<backend::Network<DoubleDouble>> extended) {
     return std::make_unique<NetworkSystem<T>>(std::move(network), std::move(inputs), std::move(initial_state), std::move(extended));
 }
 
-template std::unique_ptr<TangentSystem<float>> network_system(std::unique_ptr<backend::Network<float>>, std::vector<float>,
-                                                              std::vector<float>, std::unique_ptr<backend::Network<DoubleDouble>>);
-template std::unique_ptr<TangentSystem<double>> network_system(std::unique_ptr<backend::Network<double>>, std::vector<double>,
-                                                               std::vector<double>, std::unique_ptr<backend::Network<DoubleDouble>>);
+template std::unique_ptr<TangentSystem<float>> network_system(std::shared_ptr<backend::Network<float>>, std::vector<float>,
+                                                              std::vector<float>, std::shared_ptr<backend::Network<DoubleDouble>>);
+template std::unique_ptr<TangentSystem<double>> network_system(std::shared_ptr<backend::Network<double>>, std::vector<double>,
+                                                               std::vector<double>, std::shared_ptr<backend::Network<DoubleDouble>>);
 
 }  // namespace aelle::lyapunov

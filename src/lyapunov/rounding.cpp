@@ -7,6 +7,7 @@
 #include <functional>
 #include <numbers>
 
+#include "aelle/base/activations.hpp"
 #include "aelle/base/error.hpp"
 #include "aelle/base/random.hpp"
 #include "aelle/base/triangular.hpp"
@@ -62,14 +63,6 @@ AELLE_CLONES double reach(int64_t n, const double* x, double noise, double in_r,
     }
     return largest;
 }
-/// sum of (x_k weight_k)^2
-AELLE_CLONES double weighted_square(int64_t n, const float* x, const double* weight) {
-    double sum = 0.0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t k = 0; k < n; ++k) sum += static_cast<double>(x[k]) * weight[k] * static_cast<double>(x[k]) * weight[k];
-    return sum;
-}
-
 double reach(int64_t n, const float* x, double noise, double in_r, double* rows) {
     const std::vector<double> wide(x, x + n);
     return reach(n, wide.data(), noise, in_r, rows);
@@ -142,14 +135,9 @@ void Factorisation::after(backend::QrMethod method, MatrixView<const T> q, doubl
     }
 }
 
-void Factorisation::of_columns(int64_t rows) {
+void Factorisation::of_columns(int64_t rows, double norm) {
     growth = std::sqrt(static_cast<double>(rows));
-    const double top = *std::max_element(log_r.begin(), log_r.end());
-    double largest = 0.0;
-    scales.resize(log_r.size());
-    for (std::size_t k = 0; k < log_r.size(); ++k) scales[k] = std::exp(log_r[k] - top);
-    for (int64_t l = 0; l < ratios.cols(); ++l) largest = std::max(largest, weighted_square(l + 1, ratios.column(l), scales.data()));
-    scales.assign(log_r.size(), std::sqrt(largest) * std::exp(top));
+    scales.assign(log_r.size(), norm);
 }
 
 void Factorisation::of_block(double probe) { std::fill(scales.begin(), scales.end(), probe); }
@@ -178,8 +166,9 @@ ChainErrors<T>::ChainErrors(int64_t columns)
     : sums_(static_cast<std::size_t>(columns)),
       direction_(padded_rows(columns), columns),
       turned_(padded_rows(columns), columns),
-      noise_(static_cast<std::size_t>(columns * columns + shifts)),
+      noise_(static_cast<std::size_t>(columns + 2 * shifts)),
       weight_(sums_.size()),
+      growth_(sums_.size()),
       size_(sums_.size()) {
     RandomField(0, 0, Purpose::tangent, 2, 0).uniform(0, 0, noise_);
     constexpr auto width = static_cast<float>(std::numbers::sqrt3);
@@ -206,8 +195,10 @@ void sizes(const std::vector<double>& log_r, std::vector<double>& size) {
         low = std::min(low, x);
         high = std::max(high, x);
     }
+    for (std::size_t k = 0; k < size.size(); ++k) size[k] = std::clamp(log_r[k] - 0.5 * (low + high), -700.0, 700.0);
+    vector_functions().exp(static_cast<int64_t>(size.size()), size.data(), size.data());
     for (std::size_t k = 0; k < size.size(); ++k)
-        size[k] = std::isinf(log_r[k]) ? 0.0 : std::exp(std::clamp(log_r[k] - 0.5 * (low + high), -700.0, 700.0));
+        if (std::isinf(log_r[k])) size[k] = 0.0;
 }
 
 }  // namespace
@@ -215,10 +206,14 @@ void sizes(const std::vector<double>& log_r, std::vector<double>& size) {
 template <class T>
 void ChainErrors<T>::disturb_product(const Factorisation& f) {
     const auto n = static_cast<int64_t>(sums_.size());
-    for (int64_t j = 0; j < n; ++j)
-        weight_[j] = std::isinf(f.log_r[j])
-                         ? 0.0f
-                         : static_cast<float>(rounding_of_qr * std::exp(std::min(std::log(f.scales[j]) - f.log_r[j], growth_range)));
+    // Logarithms, since scales may be subnormal and quotients overflow; scales that are all the same have just one.
+    double scale = -1.0, log_scale = 0.0;
+    for (int64_t j = 0; j < n; ++j) {
+        if (f.scales[j] != scale) log_scale = std::log(scale = f.scales[j]);
+        growth_[j] = std::min(log_scale - f.log_r[j], growth_range);
+    }
+    vector_functions().exp(n, growth_.data(), growth_.data());
+    for (int64_t j = 0; j < n; ++j) weight_[j] = std::isinf(f.log_r[j]) ? 0.0f : static_cast<float>(rounding_of_qr * growth_[j]);
     std::vector<float> least;  // of an exact product, rounding is also relative to every column
     for (int64_t l = 0; l < n; ++l) {
         const float* weight = weight_.data() + l;

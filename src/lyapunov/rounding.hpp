@@ -74,8 +74,8 @@ struct Factorisation {
     template <class T>
     void after(backend::QrMethod method, MatrixView<const T> q, double unit = Precision<T>::unit);
     void of_block(double probe);  ///< replaces scales
-    /// scales and growth where rounding of Z is relative to its columns, all of like size; instead of before() and after().
-    void of_columns(int64_t rows);
+    /// scales and growth where rounding of Z is relative to its columns, all of like size, the largest as long as `norm`; instead of before() and after().
+    void of_columns(int64_t rows, double norm);
 
 private:
     std::vector<double> rows_, sorted_;  ///< largest entry of every row of Z, as they stand and descending
@@ -114,16 +114,16 @@ public:
 private:
     /// What rounding does to the product and to its factorisation, into turned_.
     void disturb_product(const Factorisation& f);
-    const float* noise(int64_t i, int64_t j) const { return noise_.data() + i + j * static_cast<int64_t>(sums_.size()) + shift_; }
+    const float* noise(int64_t i, int64_t j) const { return noise_.data() + i + j * 241 % shifts + shift_; }
 
     static constexpr float most = static_cast<float>(1 / Precision<T>::unit);  ///< a direction wholly wrong
-    static constexpr int64_t shifts = 1021;
+    static constexpr int64_t shifts = 2053;
     std::vector<double> sums_;
     Matrix<float> direction_, turned_;
     std::vector<float> noise_;  ///< uniform with variance 1; every use begins elsewhere in it
     int64_t shift_ = 0;
     std::vector<float> weight_;
-    std::vector<double> size_;
+    std::vector<double> growth_, size_;
 };
 
 template <class T>

@@ -1,6 +1,7 @@
 #include "aelle/lyapunov/spectrum.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -18,9 +19,9 @@
 namespace aelle::lyapunov {
 namespace {
 
-constexpr int64_t determinant_every = 32;  ///< blocks
-/// Smallest r_jj over the largest column of a product that is factored by its Gram matrix. Q is orthogonal to u / least^2 = 1e-10 then.
-constexpr double least_of_gram = 1e-3;
+constexpr int64_t determinant_every = 64;  ///< blocks
+/// Tried in this order.
+constexpr std::array gram_paths{backend::GramArithmetic::single_precision, backend::GramArithmetic::double_precision};
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 void check(const char* name, int64_t found, int64_t low, int64_t high, const char* expected) {
@@ -70,8 +71,6 @@ struct SpectrumRun<T>::Impl {
     bool watches_determinant() const { return options.check_determinant && exponents == dimension; }
     /// Of a block that is averaged: a determinant costs as much as a factorisation, and one wrong block is like the next.
     bool checks_determinant() const { return watches_determinant() && averaged() && blocks % determinant_every == 0; }
-    /// Of the block at hand, for its determinant's sake or the next block's.
-    bool needs_orthonormal() const { return checks_determinant() || (watches_determinant() && (blocks + 1) % determinant_every == 0); }
     int64_t total() const { return options.warmup + options.steps; }
     bool averaged() const { return step >= options.warmup; }
     static MatrixView<T> columns(Matrix<T>& m, int64_t count) { return m.view().columns(0, count); }
@@ -124,6 +123,7 @@ struct SpectrumRun<T>::Impl {
         const int64_t end = averaged() ? total() : options.warmup;
         int64_t length = std::min(interval.length(), end - step);
         if (interval.automatic()) saved_state.assign(system.state().begin(), system.state().end());
+        const double volume = checks_determinant() ? log_volume(q) : 0.0;
         bool usable = run_block(length);
         while (interval.automatic() && length > 1 && !(usable && block_error <= Precision<T>::block_tolerance)) {
             std::copy(saved_state.begin(), saved_state.end(), system.state().begin());
@@ -137,7 +137,7 @@ struct SpectrumRun<T>::Impl {
         }
         if (interval.automatic()) interval.accept(length, spread(), block_error / rounding_floor(), budget(), exponents);
         add_to_sums(averaged());
-        if (checks_determinant()) check_determinant(length);
+        if (checks_determinant()) check_determinant(length, volume);
         blocks += averaged();
         std::swap(q, z);
         const bool was_averaged = averaged();
@@ -152,9 +152,11 @@ struct SpectrumRun<T>::Impl {
 
     /// The columns of q become orthonormal again; what that takes belongs to the steps before it.
     void close(bool counts) {
-        factor_one(columns(q, exponents), last);
+        const bool accurate = options.qr == backend::QrMethod::accurate;
+        if (!accurate || !factor_by_gram(backend::GramArithmetic::double_precision, columns(q, exponents), last))
+            factor_one(columns(q, exponents), last);
         --factorisations;  // of no block
-        in_two = skewed = last.exact_product = false;
+        in_two = skewed = by_gram = last.exact_product = false;
         block_exponent = 0;
         add_to_sums(counts);
     }
@@ -167,9 +169,20 @@ struct SpectrumRun<T>::Impl {
         for (int64_t j = 0; j < exponents; ++j) log_sum[j] += log_r(j);
     }
 
-    /// How far the sum of the block's logs is from its log|det|.
-    void check_determinant(int64_t length) {
-        double sum = -block_logdet;
+    /// log|det| of a square matrix that is orthogonal but for what Gram matrices left.
+    double log_volume(Matrix<T>& m) {
+        if (!by_gram) return 0.0;
+        std::copy_n(m.data(), dimension * exponents, spare.data());
+        volume_log_r.resize(static_cast<std::size_t>(exponents));
+        const MatrixView<T> copy = columns(spare, exponents);
+        if (backend.gram_qr(copy, backend::GramArithmetic::double_precision, volume_log_r, work) == 0.0)
+            backend.qr(backend::QrMethod::accurate, copy, volume_log_r, work);
+        return std::accumulate(volume_log_r.begin(), volume_log_r.end(), 0.0);
+    }
+
+    /// How far the sum of the block's logs is from its log|det|; `volume`: log|det| of the tangents before it.
+    void check_determinant(int64_t length, double volume) {
+        double sum = log_volume(z) - volume - block_logdet;
         for (int64_t j = 0; j < exponents; ++j) sum += log_r(j);
         if (std::isinf(block_logdet) && block_logdet < 0 && std::isnan(sum)) sum = 0.0;  // both are -infinity
         defect_sum += std::isnan(sum) ? HUGE_VAL : sum;
@@ -186,17 +199,26 @@ struct SpectrumRun<T>::Impl {
         f.before<T>(options.qr, product);
         backend.qr(options.qr, product, f.log_r, work, f.unit_r());
         f.after<T>(options.qr, product);
+        by_gram = false;
         ++factorisations;
     }
 
     /// The same by the Gram matrix at a fraction of the cost where all columns are of like size; false where they are not.
     bool factor_by_gram(MatrixView<T> product, Factorisation& f) {
-        if (options.qr != backend::QrMethod::accurate || needs_orthonormal() || !gram.tries()) return false;
-        const bool found = backend.gram_qr(product, least_of_gram, f.log_r, work, f.unit_r());
-        gram.report(found);
-        if (!found) return false;
-        f.of_columns(dimension);
-        skewed = true;
+        if (options.qr != backend::QrMethod::accurate) return false;
+        for (std::size_t i = 0; i < gram_paths.size(); ++i) {
+            if (!gram[i].tries()) continue;
+            const bool found = factor_by_gram(gram_paths[i], product, f);
+            gram[i].report(found);
+            if (found) return true;
+        }
+        return false;
+    }
+    bool factor_by_gram(backend::GramArithmetic arithmetic, MatrixView<T> product, Factorisation& f) {
+        const double largest = backend.gram_qr(product, arithmetic, f.log_r, work, f.unit_r());
+        if (largest == 0.0) return false;
+        f.of_columns(dimension, largest);
+        by_gram = skewed = true;
         ++factorisations;
         return true;
     }
@@ -352,8 +374,11 @@ struct SpectrumRun<T>::Impl {
     bool gave_up = false;
     double logdet_sum = 0.0, defect_sum = 0.0;  ///< over checked blocks
     int64_t step = 0, factorisations = 0, blocks = 0, checked_steps = 0;
-    Patience gram;
-    bool finite = true, skewed = false;  ///< skewed: the columns of q are P Q, or orthogonal only as far as a Gram matrix tells
+    std::array<Patience, gram_paths.size()> gram;
+    std::vector<double> volume_log_r;
+    bool finite = true;
+    bool by_gram = false;  ///< the columns of Q are orthogonal only as far as a Gram matrix tells
+    bool skewed = false;   ///< the same, or they are those of P Q
 };
 
 template <class T>
@@ -393,6 +418,7 @@ void SpectrumRun<T>::save(ArchiveWriter& archive) const {
     archive.value(impl_->factorisations);
     archive.value(impl_->finite);
     archive.value(impl_->skewed);
+    archive.value(impl_->by_gram);
     archive.value(impl_->interval);
     archive.value(impl_->gram);
     archive.value(impl_->blocks);
@@ -418,6 +444,7 @@ void SpectrumRun<T>::load(ArchiveReader& archive) {
     archive.value(impl_->factorisations);
     archive.value(impl_->finite);
     archive.value(impl_->skewed);
+    archive.value(impl_->by_gram);
     archive.value(impl_->interval);
     archive.value(impl_->gram);
     archive.value(impl_->blocks);

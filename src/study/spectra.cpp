@@ -24,9 +24,9 @@ public:
 template <class T>
 class ChainOf final : public Chain {
 public:
-    ChainOf(const backend::Backend& backend, std::unique_ptr<backend::Network<T>> network, const std::vector<double>& inputs,
+    ChainOf(const backend::Backend& backend, std::shared_ptr<backend::Network<T>> network, const std::vector<double>& inputs,
             const std::vector<double>& state, const lyapunov::SpectrumOptions& options,
-            std::unique_ptr<backend::Network<DoubleDouble>> extended = nullptr)
+            std::shared_ptr<backend::Network<DoubleDouble>> extended = nullptr)
         : system_(lyapunov::network_system<T>(std::move(network), {inputs.begin(), inputs.end()}, {state.begin(), state.end()},
                                               std::move(extended))),
           run_(backend, *system_, options) {}
@@ -55,6 +55,9 @@ struct SpectraRun::Impl {
     int64_t steps = 0;                   ///< of finished chains
     std::vector<KindSpectra> sums = {};  ///< (K) for each kind: sums of exponents, products of flags
     std::unique_ptr<Chain> chain = {};
+    std::shared_ptr<backend::Network<float>> single = {};  ///< of `kind`, once a sequence has needed it, like those below
+    std::shared_ptr<backend::Network<double>> network = {};
+    std::shared_ptr<backend::Network<DoubleDouble>> extended = {};
 
     bool done() const { return kind == config.kinds.size(); }
 
@@ -74,14 +77,23 @@ struct SpectraRun::Impl {
         lyapunov::apply(method, cell, options);
         const std::vector<double>& sequence_inputs = inputs.sequences[sequence];
         if (config.single_precision) {
-            chain = std::make_unique<ChainOf<float>>(backend, backend.network_single(cell, shape, parameters, method.space), sequence_inputs,
-                                                     inputs.initial_state, options);
+            if (!single) single = backend.network_single(cell, shape, parameters, method.space);
+            chain = std::make_unique<ChainOf<float>>(backend, single, sequence_inputs, inputs.initial_state, options);
         } else {
             const bool small = lyapunov::tangent_dimension(method, cell, shape) <= options.extended_up_to;
-            chain = std::make_unique<ChainOf<double>>(backend, backend.network(cell, shape, parameters, method.space), sequence_inputs,
-                                                      inputs.initial_state, options,
-                                                      small ? backend::extended_network(cell, shape, parameters, method.space) : nullptr);
+            if (!network) network = backend.network(cell, shape, parameters, method.space);
+            if (small && !extended) extended = backend::extended_network(cell, shape, parameters, method.space);
+            chain = std::make_unique<ChainOf<double>>(backend, network, sequence_inputs, inputs.initial_state, options, extended);
         }
+    }
+    void go_to(std::size_t next_kind, std::size_t next_sequence) {
+        if (next_kind != kind) {
+            single.reset();
+            network.reset();
+            extended.reset();
+        }
+        kind = next_kind;
+        sequence = next_sequence;
     }
 
     void add_result() {
@@ -96,8 +108,8 @@ struct SpectraRun::Impl {
     }
 };
 
-SpectraRun::SpectraRun(const backend::Backend& backend, const SpectrumConfig& config, const cells::CellSpec& cell, const cells::Shape& shape,
-                       cells::Parameters parameters, const SpectrumInputs& inputs)
+SpectraRun::SpectraRun(const backend::Backend& backend, const SpectrumConfig& config, const cells::CellSpec& cell,
+                       const cells::Shape& shape, cells::Parameters parameters, const SpectrumInputs& inputs)
     : impl_(new Impl{backend, config, cell, shape, std::move(parameters), inputs}) {
     impl_->start_chain();
 }
@@ -117,10 +129,8 @@ void SpectraRun::advance() {
     if (!impl_->chain->done()) return;
     impl_->add_result();
     impl_->steps += impl_->chain->steps_done();
-    if (++impl_->sequence == impl_->inputs.sequences.size()) {
-        impl_->sequence = 0;
-        ++impl_->kind;
-    }
+    if (impl_->sequence + 1 < impl_->inputs.sequences.size()) impl_->go_to(impl_->kind, impl_->sequence + 1);
+    else impl_->go_to(impl_->kind + 1, 0);
     impl_->start_chain();
 }
 
@@ -148,8 +158,8 @@ void SpectraRun::save(ArchiveWriter& archive) const {
 }
 
 void SpectraRun::load(ArchiveReader& archive) {
-    impl_->kind = archive.value<uint64_t>();
-    impl_->sequence = archive.value<uint64_t>();
+    const auto kind = archive.value<uint64_t>();
+    impl_->go_to(kind, archive.value<uint64_t>());
     archive.value(impl_->steps);
     impl_->sums.resize(archive.value<uint64_t>());
     for (KindSpectra& sum : impl_->sums) {

@@ -320,21 +320,44 @@ TEST(DeviceKind, NamesTheInstructionSet) {
     EXPECT_EQ(choose(Device::cpu).backend->device_kind().rfind("cpu " + std::string(cpu::name(cpu::best_instruction_set())), 0), 0U);
 }
 
-TEST(GramQr, AgreesWithReflectionsWhereItAccepts) {
+Matrix<double> near_identity(int64_t rows, int64_t k, double diagonal) {
+    RandomStream random(11, 0, Purpose::tangent);
+    Matrix<double> z(rows, k);
+    for (int64_t i = 0; i < z.size(); ++i) z.data()[i] = random.normal() / std::sqrt(static_cast<double>(rows));
+    for (int64_t j = 0; j < k; ++j) z(j, j) += diagonal;
+    return z;
+}
+
+/// Largest entry of Q^T Q - 1.
+double not_orthonormal(const Matrix<double>& q) {
+    double worst = 0.0;
+    for (int64_t j = 0; j < q.cols(); ++j)
+        for (int64_t i = 0; i <= j; ++i) {
+            double sum = i == j ? -1.0 : 0.0;
+            for (int64_t m = 0; m < q.rows(); ++m) sum += q(m, i) * q(m, j);
+            worst = std::max(worst, std::fabs(sum));
+        }
+    return worst;
+}
+
+TEST(GramQr, InDoubleAgreesWithReflections) {
     const auto cpu = choose(Device::cpu).backend;
     Backend::QrWork work;
     for (const int64_t k : {1, 5, 16, 64, 65, 130, 300})
         for (const int64_t rows : {k, k + 37}) {
-            RandomStream random(11, 0, Purpose::tangent);
-            Matrix<double> z(rows, k), q(rows, k);
-            for (int64_t i = 0; i < z.size(); ++i) z.data()[i] = random.normal() / std::sqrt(static_cast<double>(rows));
-            for (int64_t j = 0; j < k; ++j) z(j, j) += 3.0;  // well conditioned
-            Matrix<double> gram = z;
-            q = z;
+            const Matrix<double> z = near_identity(rows, k, 3.0);
+            Matrix<double> gram = z, q = z;
             std::vector<double> log_r(static_cast<std::size_t>(k)), log_gram(log_r.size());
             Matrix<float> ratios(k, k), gram_ratios(k, k);
             cpu->qr(QrMethod::accurate, q.view(), log_r, work, ratios.view());
-            ASSERT_TRUE(cpu->gram_qr(gram.view(), 1e-2, log_gram, work, gram_ratios.view())) << rows << " x " << k;
+            const double norm = cpu->gram_qr(gram.view(), GramArithmetic::double_precision, log_gram, work, gram_ratios.view());
+            double largest = 0.0;
+            for (int64_t j = 0; j < k; ++j) {
+                double squares = 0.0;
+                for (int64_t i = 0; i < rows; ++i) squares += z(i, j) * z(i, j);
+                largest = std::max(largest, std::sqrt(squares));
+            }
+            ASSERT_NEAR(norm, largest, 1e-12 * largest) << rows << " x " << k;
             for (int64_t j = 0; j < k; ++j) {
                 EXPECT_NEAR(log_gram[j], log_r[j], 1e-12) << rows << " x " << k << ", " << j;
                 double sign = 0.0;  // of a column, which reflections leave open
@@ -343,29 +366,58 @@ TEST(GramQr, AgreesWithReflectionsWhereItAccepts) {
                 for (int64_t i = 0; i < rows; ++i)
                     ASSERT_NEAR(std::copysign(1.0, sign) * gram(i, j), q(i, j), 1e-11) << rows << " x " << k << ", " << i << " " << j;
                 for (int64_t i = 0; i < k; ++i)
-                    ASSERT_NEAR(std::fabs(gram_ratios(i, j)), std::fabs(ratios(i, j)), 1e-5f) << rows << " x " << k << ", " << i << " " << j;
+                    ASSERT_NEAR(std::fabs(gram_ratios(i, j)), std::fabs(ratios(i, j)), 1e-5f)
+                        << rows << " x " << k << ", " << i << " " << j;
             }
         }
+}
+
+// Its R may be rough, but is what Z was divided by: R of Q, found without loss, and R together are R of Z.
+TEST(GramQr, InSingleFactorsWithoutLoss) {
+    const auto cpu = choose(Device::cpu).backend;
+    Backend::QrWork work;
+    for (const int64_t k : {1, 5, 16, 64, 65, 130, 300})
+        for (const int64_t rows : {k, k + 37})
+            for (const double least : {1.0, 5e-3, 2e-3}) {
+                Matrix<double> z = near_identity(rows, k, 3.0);
+                // The last column almost in the span of the others.
+                if (k > 1)
+                    for (int64_t i = 0; i < rows; ++i) z(i, k - 1) = least * z(i, k - 1) + (1 - least) * z(i, 0);
+                Matrix<double> q = z;
+                std::vector<double> log_r(static_cast<std::size_t>(k)), log_q(log_r.size()), expected(log_r.size());
+                Matrix<float> ratios(k, k);
+                const double norm = cpu->gram_qr(q.view(), GramArithmetic::single_precision, log_r, work, ratios.view());
+                ASSERT_GT(norm, 0.0) << rows << " x " << k << ", " << least;
+                if (least != 2e-3) EXPECT_LT(not_orthonormal(q), least == 1.0 ? 1e-5 : 0.25) << rows << " x " << k;
+                cpu->qr(QrMethod::accurate, z.view(), expected, work);
+                Matrix<double> again = q;
+                cpu->qr(QrMethod::accurate, again.view(), log_q, work);
+                for (int64_t j = 0; j < k; ++j)
+                    EXPECT_NEAR(log_r[j] + log_q[j], expected[j], 1e-14 / least) << rows << " x " << k << ", " << j << " of " << least;
+            }
 }
 
 TEST(GramQr, RefusesColumnsThatAreSmallOrDependentOrNotFinite) {
     const auto cpu = choose(Device::cpu).backend;
     Backend::QrWork work;
-    for (const int64_t k : {4, 64, 300})
-        for (const double last : {9e-3, 0.0, infinity, std::nan("")}) {
-            Matrix<double> z(k, k);
-            for (int64_t j = 0; j < k; ++j) z(j, j) = j + 1 == k ? last : 1.0;
-            const Matrix<double> before = z;
-            std::vector<double> log_r(static_cast<std::size_t>(k));
-            EXPECT_FALSE(cpu->gram_qr(z.view(), 1e-2, log_r, work, {})) << k << " " << last;
-            if (!std::isnan(last)) {
-                EXPECT_TRUE(std::equal(before.data(), before.data() + before.size(), z.data())) << "z was changed";
+    for (const auto arithmetic : {GramArithmetic::single_precision, GramArithmetic::double_precision}) {
+        const double small = arithmetic == GramArithmetic::single_precision ? 9e-4 : 9e-5;
+        for (const int64_t k : {4, 64, 300})
+            for (const double last : {small, 0.0, infinity, std::nan("")}) {
+                Matrix<double> z(k, k);
+                for (int64_t j = 0; j < k; ++j) z(j, j) = j + 1 == k ? last : 1.0;
+                const Matrix<double> before = z;
+                std::vector<double> log_r(static_cast<std::size_t>(k));
+                EXPECT_EQ(cpu->gram_qr(z.view(), arithmetic, log_r, work), 0.0) << k << " " << last;
+                if (!std::isnan(last)) {
+                    EXPECT_TRUE(std::equal(before.data(), before.data() + before.size(), z.data())) << "z was changed";
+                }
             }
-        }
-    Matrix<double> huge(2, 2);
-    huge(0, 0) = huge(1, 1) = 1e150;
-    std::vector<double> log_r(2);
-    EXPECT_FALSE(cpu->gram_qr(huge.view(), 1e-2, log_r, work, {}));
+        Matrix<double> huge(2, 2);
+        huge(0, 0) = huge(1, 1) = arithmetic == GramArithmetic::single_precision ? 1e15 : 1e150;
+        std::vector<double> log_r(2);
+        EXPECT_EQ(cpu->gram_qr(huge.view(), arithmetic, log_r, work), 0.0);
+    }
 }
 
 }  // namespace

@@ -84,50 +84,58 @@ TYPED_TEST(Triangular, LowerPartOfTheProductIsThatOfTheSums) {
     }
 }
 
-TEST(Gram, LowerTriangleHoldsTheProductsOfColumns) {
+TYPED_TEST(Triangular, GramMatrixHoldsTheProductsOfColumns) {
+    using T = TypeParam;
     for (const int64_t n : sizes)
         for (const int64_t rows : {n, n + 5}) {
             const Matrix<double> a = random_matrix<double>(rows, n, 9);
-            Matrix<double> z(rows, n), g(padded(n), n), scratch(padded(n), rows);  // z of any leading dimension
+            Matrix<double> z(rows, n);  // of any leading dimension
+            Matrix<T> g(padded(n), n), scratch(padded(n), rows);
             for (int64_t j = 0; j < n; ++j) std::copy_n(a.column(j), rows, z.column(j));
-            gram(z.data(), z.rows(), rows, n, g.data(), g.rows(), scratch.data());
+            gram<T>(z.data(), z.rows(), rows, n, g.data(), g.rows(), scratch.data());
             for (int64_t j = 0; j < n; ++j)
                 for (int64_t i = j; i < n; ++i) {
                     double sum = 0.0;
                     for (int64_t k = 0; k < rows; ++k) sum += z(k, i) * z(k, j);
-                    EXPECT_NEAR(g(i, j), sum, 1e-13) << n << " columns, " << rows << " rows: " << i << " " << j;
+                    EXPECT_NEAR(g(i, j), sum, sizeof(T) == 8 ? 1e-13 : 1e-4) << n << " columns, " << rows << " rows: " << i << " " << j;
                 }
         }
 }
 
-TEST(Cholesky, FactorTimesItsTransposeIsTheMatrix) {
+TYPED_TEST(Triangular, CholeskyFactorTimesItsTransposeIsTheMatrix) {
+    using T = TypeParam;
     for (const int64_t n : sizes) {
         const Matrix<double> a = random_matrix<double>(n, n, 7);
-        Matrix<double> g(padded(n), n);
+        Matrix<T> g(padded(n), n);
         for (int64_t j = 0; j < n; ++j)
-            for (int64_t i = 0; i < n; ++i)
-                for (int64_t k = 0; k < n; ++k) g(i, j) += a(k, i) * a(k, j);
-        Matrix<double> r = g;
-        std::vector<double> inverse(static_cast<std::size_t>(n));
-        ASSERT_TRUE(cholesky(r.data(), r.rows(), n, 1e-10, inverse.data()));
+            for (int64_t i = 0; i < n; ++i) {
+                double sum = i == j ? 1.0 : 0.0;
+                for (int64_t k = 0; k < n; ++k) sum += a(k, i) * a(k, j);
+                g(i, j) = static_cast<T>(sum);
+            }
+        Matrix<T> r = g;
+        std::vector<T> inverse(static_cast<std::size_t>(n));
+        ASSERT_TRUE(cholesky<T>(r.data(), r.rows(), n, T(1e-10), inverse.data()));
+        const double unit = std::numeric_limits<T>::epsilon();
         for (int64_t j = 0; j < n; ++j) {
-            EXPECT_NEAR(inverse[j] * r(j, j), 1.0, 1e-15);
+            EXPECT_NEAR(double{inverse[j]} * r(j, j), 1.0, 4 * unit);
             for (int64_t i = j; i < n; ++i) {  // row j of R lies in column j
                 double sum = 0.0;
-                for (int64_t k = 0; k <= j; ++k) sum += r(j, k) * r(i, k);
-                EXPECT_NEAR(sum, g(i, j), 1e-13) << n << " " << i << " " << j;
+                for (int64_t k = 0; k <= j; ++k) sum += double{r(j, k)} * r(i, k);
+                EXPECT_NEAR(sum, g(i, j), 500 * unit) << n << " " << i << " " << j;
             }
         }
     }
 }
 
-TEST(Cholesky, RefusesAPivotThatIsNotAboveTheSmallest) {
+TYPED_TEST(Triangular, CholeskyRefusesAPivotThatIsNotAboveTheSmallest) {
+    using T = TypeParam;
     for (const int64_t n : {3, 17, 64})
         for (const double pivot : {-1.0, 0.0, 0.25, std::nan("")}) {
-            Matrix<double> g(padded(n), n);
-            for (int64_t i = 0; i < n; ++i) g(i, i) = i == n / 2 ? pivot : 1.0;
-            std::vector<double> inverse(static_cast<std::size_t>(n));
-            EXPECT_FALSE(cholesky(g.data(), g.rows(), n, 0.25, inverse.data())) << n << " " << pivot;
+            Matrix<T> g(padded(n), n);
+            for (int64_t i = 0; i < n; ++i) g(i, i) = static_cast<T>(i == n / 2 ? pivot : 1.0);
+            std::vector<T> inverse(static_cast<std::size_t>(n));
+            EXPECT_FALSE(cholesky<T>(g.data(), g.rows(), n, T(0.25), inverse.data())) << n << " " << pivot;
         }
 }
 

@@ -23,6 +23,9 @@ enum class QrMethod {
     library,   ///< LAPACK geqrf and orgqr
 };
 
+/// In which R of a Gram matrix is found.
+enum class GramArithmetic { single_precision, double_precision };
+
 /// Which block of the step's Jacobian tangents see.
 enum class TangentSpace {
     full,    ///< ds'/ds of the whole state, D = blocks * H
@@ -162,7 +165,8 @@ public:
     virtual std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters, double alpha) const = 0;
 
     /// parameters: those of cell rank1. Each of the `count` >= 1 loops starts with x = 0, z = 0 and w_o = weight_out.
-    virtual std::unique_ptr<FrozenLoops> frozen_loops(const cells::Shape& shape, const cells::Parameters& parameters, int64_t count) const = 0;
+    virtual std::unique_ptr<FrozenLoops> frozen_loops(const cells::Shape& shape, const cells::Parameters& parameters,
+                                                      int64_t count) const = 0;
 
     /// z (D x K, K <= D) is replaced by Q of its reduced QR factorisation, and log|r_jj| is stored (not added) in log_r[K]. Column signs
     /// of Q are arbitrary. A zero column gives -infinity, leaves Q with orthonormal columns and never yields NaN from finite input;
@@ -175,15 +179,17 @@ public:
     virtual void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios = {}) const = 0;
     virtual void qr(QrMethod method, MatrixView<float> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios = {}) const = 0;
 
-    /// The same by Cholesky factorisation of Z^T Z, which costs much less: Q = Z R^-1. False, with z as it was, unless every r_jj is at least `least` times the
-    /// norm of the largest column; or where a backend has no such path. Q^T Q differs from 1 by rounding over least^2, but Q R from Z by rounding
-    /// alone, so that the product of the R of many steps is as good as by reflections once the last Q is factored by qr() (performance.md section 3,
-    /// rule 3; Yamamoto, Nakatsukasa, Yanagisawa & Fukaya, ETNA 44 (2015), for one pass).
-    virtual bool gram_qr(MatrixView<double> /*z*/, double /*least*/, std::span<double> /*log_r*/, QrWork& /*work*/,
-                         MatrixView<float> /*ratios*/) const {
-        return false;
+    /// Z = Q R by Cholesky factorisation of Z^T Z in `arithmetic`, which costs much less: Q = Z R^-1 in double. Returns the norm of the largest column; 0, with
+    /// z as it was, unless every r_jj is at least 1e-3 (single_precision) or 1e-4 (double_precision) of it, or where a backend has no such path. Q R differs
+    /// from Z by rounding of double alone, but Q^T Q from 1 by rounding of `arithmetic` over the square of the smallest of these fractions: in single_precision
+    /// columns may have half or twice their length. The product of the R of many steps is as good as by reflections all the same, once the last Q
+    /// is factored without loss (performance.md section 3, rule 3, which has R in double; Yamamoto, Nakatsukasa, Yanagisawa & Fukaya, ETNA 44
+    /// (2015), for rounding of Gram matrices).
+    virtual double gram_qr(MatrixView<double> /*z*/, GramArithmetic /*arithmetic*/, std::span<double> /*log_r*/, QrWork& /*work*/,
+                           MatrixView<float> /*ratios*/ = {}) const {
+        return 0.0;
     }
-    virtual bool gram_qr(MatrixView<float>, double, std::span<double>, QrWork&, MatrixView<float>) const { return false; }
+    virtual double gram_qr(MatrixView<float>, GramArithmetic, std::span<double>, QrWork&, MatrixView<float> = {}) const { return 0.0; }
 
     /// log|det A| of a square matrix, which is overwritten; -infinity when singular. Rows and columns are equilibrated first, so that
     /// strongly graded matrices keep relative accuracy.

@@ -19,12 +19,14 @@ void solve_from_right(T* x, int64_t ld, int64_t n, const T* u, int64_t row_step,
 template <class T>
 void lower_part_of_product(const T* u, const T* l, T* c, int64_t ld, int64_t n);
 
-/// Entries (i, j), i >= j, of the Gram matrix G = Z^T Z at g[i + j * ld], where G's are; some of what is above is overwritten. z (rows x n) column-major with any leading
-/// dimension and alignment; `ld` as above; `scratch` (ld x rows), aligned.
-void gram(const double* z, int64_t ld_z, int64_t rows, int64_t n, double* g, int64_t ld, double* scratch);
+/// Entries (i, j), i >= j, of the Gram matrix G = Z^T Z at g[i + j * ld], where G's are; some of what is above is overwritten. Z is rounded to T first. z (rows x n)
+/// column-major with any leading dimension and alignment; `ld` as above; `scratch` (ld x rows), aligned.
+template <class T>
+void gram(const double* z, int64_t ld_z, int64_t rows, int64_t n, T* g, int64_t ld, T* scratch);
 
 /// Cholesky factorisation G = R^T R; r(i, j), i <= j, at g[i * ld + j], where G's was. `inverse_diagonal` (n) receives 1 / r_ii. False, with g spoiled, as
 /// soon as a pivot r_ii^2 is not above `smallest`. `ld` as above; what is below the diagonal is overwritten.
-bool cholesky(double* g, int64_t ld, int64_t n, double smallest, double* inverse_diagonal);
+template <class T>
+bool cholesky(T* g, int64_t ld, int64_t n, T smallest, T* inverse_diagonal);
 
 }  // namespace aelle

@@ -50,11 +50,11 @@ public:
 };
 
 /// A network driven by one input sequence, (T steps x I) row-major; empty for autonomous cells. `extended`: the same network for
-/// extended_jacobian, or null.
+/// extended_jacobian, or null. Networks hold the last step only: systems that take turns may share them.
 template <class T>
-std::unique_ptr<TangentSystem<T>> network_system(std::unique_ptr<backend::Network<T>> network, std::vector<T> inputs,
+std::unique_ptr<TangentSystem<T>> network_system(std::shared_ptr<backend::Network<T>> network, std::vector<T> inputs,
                                                  std::vector<T> initial_state,
-                                                 std::unique_ptr<backend::Network<DoubleDouble>> extended = nullptr);
+                                                 std::shared_ptr<backend::Network<DoubleDouble>> extended = nullptr);
 
 /// SpectrumOptions::extended_up_to of the program: at 128 a step costs about 10 ms then.
 inline constexpr int64_t usual_extended_up_to = 128;
@@ -82,9 +82,9 @@ struct Spectrum {
     /// |sum of exponents - mean log|det J||, the determinants in precision T, over the steps of every 32nd averaged block from the first on; NaN when not
     /// checked.
     double logdet_defect = 0.0;
-    bool finite = true;             ///< false when the trajectory or an exponent became NaN or +inf
-    int64_t factorisations = 0;     ///< QR factorisations made of blocks
-    bool extended = false;          ///< taken once more in double-double arithmetic
+    bool finite = true;          ///< false when the trajectory or an exponent became NaN or +inf
+    int64_t factorisations = 0;  ///< QR factorisations made of blocks
+    bool extended = false;       ///< taken once more in double-double arithmetic
 };
 
 /// One chain, advanced piece by piece so that long work can be stopped, saved and resumed with the same bits.
