@@ -15,15 +15,16 @@ namespace aelle::cpu {
 namespace {
 
 /// Up to this many columns our own triangular kernels are faster than LAPACK's, which are blocked for larger ones.
-constexpr int64_t small = 256;
+constexpr int64_t small = 768;
 
 template <class T>
 struct Limits;
 template <>
 struct Limits<float> {
-    static constexpr float least_square =
-        8 * std::numeric_limits<float>::epsilon();  ///< of r_jj over that of the largest column: about rounding of G
-    static constexpr float range = 1e25f;           ///< of squares, which must stay far from overflow and from numbers that lose digits
+    /// Of r_jj over that of the largest column: about rounding of G. Accepting less costs more than it saves: tangents that come out too short are
+    /// refused a step later.
+    static constexpr float least_square = 8 * std::numeric_limits<float>::epsilon();
+    static constexpr float range = 1e25f;  ///< of squares, which must stay far from overflow and from numbers that lose digits
 };
 template <>
 struct Limits<double> {
@@ -62,13 +63,8 @@ bool factor(T* g, int64_t ld, int64_t n, T smallest, T* inverse) {
     return true;
 }
 
-/// q = z R^-1
-void divide(MatrixView<double> z, const double* r, int64_t ld, const double* inverse, double* padded_z, int64_t padded_rows) {
-    if (z.cols > small) {
-        cblas_dtrsm(CblasColMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, blas_size(z.rows), blas_size(z.cols), 1.0, r,
-                    blas_size(ld), z.data, blas_size(z.ld));
-        return;
-    }
+/// z (at most `small` columns) becomes z R^-1.
+void divide_few(MatrixView<double> z, const double* r, int64_t ld, const double* inverse, double* padded_z, int64_t padded_rows) {
     if (z.rows == padded_rows && z.ld == padded_rows && reinterpret_cast<std::uintptr_t>(z.data) % 64 == 0)
         return solve_from_right(z.data, z.ld, z.cols, r, ld, int64_t{1}, inverse, false);
     for (int64_t j = 0; j < z.cols; ++j) {
@@ -77,6 +73,17 @@ void divide(MatrixView<double> z, const double* r, int64_t ld, const double* inv
     }
     solve_from_right(padded_z, padded_rows, z.cols, r, ld, int64_t{1}, inverse, false);
     for (int64_t j = 0; j < z.cols; ++j) std::copy_n(padded_z + j * padded_rows, z.rows, z.column(j));
+}
+
+/// z becomes z R^-1, R by rows; by halves down to few columns, so that BLAS has products only: its solutions are slower.
+void divide(MatrixView<double> z, const double* r, int64_t ld, const double* inverse, double* padded_z, int64_t padded_rows) {
+    if (z.cols <= small) return divide_few(z, r, ld, inverse, padded_z, padded_rows);
+    const int64_t half = padded<double>(z.cols / 2), rest = z.cols - half;
+    const MatrixView<double> left = z.columns(0, half), right = z.columns(half, rest);
+    divide(left, r, ld, inverse, padded_z, padded_rows);
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, blas_size(z.rows), blas_size(rest), blas_size(half), -1.0, left.data,
+                blas_size(left.ld), r + half, blas_size(ld), 1.0, right.data, blas_size(right.ld));
+    divide(right, r + half * (ld + 1), ld, inverse + half, padded_z, padded_rows);
 }
 
 template <class T>

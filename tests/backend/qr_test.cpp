@@ -343,7 +343,7 @@ double not_orthonormal(const Matrix<double>& q) {
 TEST(GramQr, InDoubleAgreesWithReflections) {
     const auto cpu = choose(Device::cpu).backend;
     Backend::QrWork work;
-    for (const int64_t k : {1, 5, 16, 64, 65, 130, 300})
+    for (const int64_t k : {1, 5, 16, 64, 65, 130, 300, 801})
         for (const int64_t rows : {k, k + 37}) {
             const Matrix<double> z = near_identity(rows, k, 3.0);
             Matrix<double> gram = z, q = z;
@@ -376,7 +376,7 @@ TEST(GramQr, InDoubleAgreesWithReflections) {
 TEST(GramQr, InSingleFactorsWithoutLoss) {
     const auto cpu = choose(Device::cpu).backend;
     Backend::QrWork work;
-    for (const int64_t k : {1, 5, 16, 64, 65, 130, 300})
+    for (const int64_t k : {1, 5, 16, 64, 65, 130, 300, 801})
         for (const int64_t rows : {k, k + 37})
             for (const double least : {1.0, 5e-3, 2e-3}) {
                 Matrix<double> z = near_identity(rows, k, 3.0);
