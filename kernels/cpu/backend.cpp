@@ -7,6 +7,7 @@
 #include "kernels/cpu/frozen.hpp"
 #include "kernels/cpu/network.hpp"
 #include "kernels/cpu/qr.hpp"
+#include "kernels/softmax.hpp"
 #include "src/backend/factories.hpp"
 
 // OpenBLAS only; other CBLAS libraries lack them.
@@ -50,6 +51,8 @@ public:
                   MatrixView<double> c) const override {
         cpu::multiply(a_transposed, b_transposed, a, b, beta, c);
     }
+    SoftmaxLoss softmax(std::span<const int32_t> targets, MatrixView<float> logits) const override { return softmax_of(targets, logits); }
+    SoftmaxLoss softmax(std::span<const int32_t> targets, MatrixView<double> logits) const override { return softmax_of(targets, logits); }
     std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters, double alpha) const override {
         return cpu::make_force_loop(shape, parameters, alpha);
     }
@@ -71,6 +74,11 @@ public:
     double log_abs_det(MatrixView<double> a, QrWork& work) const override { return cpu::log_abs_det(cpu::kernels<double>(set_), a, work); }
 
 private:
+    template <class T>
+    SoftmaxLoss softmax_of(std::span<const int32_t> targets, MatrixView<T> logits) const {
+        const auto& loops = cpu::elementwise<T>(set_);
+        return kernels::softmax(targets, logits, loops.largest, loops.normalise);
+    }
     template <class T>
     void factor(QrMethod method, MatrixView<T> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios) const {
         if (method == QrMethod::accurate) cpu::accurate_qr(set_, z, log_r, work, ratios);

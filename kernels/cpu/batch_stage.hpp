@@ -21,8 +21,8 @@ struct StageTask {
         const T* sum = nullptr;       ///< of the linear terms, leading dimension `ld`
         const T* symbol = nullptr;    ///< (H x I): the column of each sequence's symbol, leading dimension `symbol_ld`
         int64_t symbol_ld = 0;
-        const T* noise = nullptr;     ///< leading dimension H
-        T* gradient = nullptr;        ///< backward: gets the gradient of the pre-activation unless null, leading dimension `ld`; may be `sum`
+        const T* noise = nullptr;  ///< leading dimension H
+        T* gradient = nullptr;     ///< backward: gets the gradient of the pre-activation unless null, leading dimension `ld`; may be `sum`
         T* constant_gradient = nullptr;  ///< backward: (H) has its sum over the batch added unless null
     };
     int64_t hidden = 0, batch = 0, ld = 0;
@@ -49,6 +49,8 @@ struct Elementwise {
     void (*tanh)(int64_t count, const T* x, T* y);                            ///< y = tanh(x)
     void (*add_through_tanh)(int64_t count, const T* x, const T* d, T* sum);  ///< sum += (1 - tanh(x)^2) d
     void (*add)(int64_t count, const T* x, T* sum);                           ///< sum += x
+    T (*largest)(int64_t count, const T* x);                                  ///< of count >= 1 numbers
+    T (*normalise)(int64_t count, T* x, T top);  ///< x = exp(x - top) / sum of these, top at least as large as every x; returns the sum
 };
 template <class T>
 const Elementwise<T>& elementwise(InstructionSet set);
@@ -128,7 +130,8 @@ AELLE_INLINE void stage_backward_body(const StageTask<T>& task) {
             for (int k = 0; k < slots; ++k) {
                 const auto& slot = task.slots[k];
                 if (slot.gradient) delta[k].store(slot.gradient + column * task.ld + i, count);
-                if (slot.constant_gradient) (P::load(slot.constant_gradient + i, count) + delta[k]).store(slot.constant_gradient + i, count);
+                if (slot.constant_gradient)
+                    (P::load(slot.constant_gradient + i, count) + delta[k]).store(slot.constant_gradient + i, count);
             }
             for (int b = 0; b < blocks; ++b) delta[slots + b].store(task.delta[b] + at, count);
         });
@@ -153,15 +156,15 @@ AELLE_INLINE void stage_linearise_body(int64_t hidden, const T* pre, T* state, c
     });
 }
 
-#define AELLE_STAGE(NAME, BYTES, TARGET)                                                                                          \
-    template <class C, int S, class T>                                                                                            \
-    struct NAME {                                                                                                                 \
-        TARGET [[gnu::flatten]] static void forward(const StageTask<T>& task) { stage_forward_body<C, S, T, BYTES>(task); }       \
-        TARGET [[gnu::flatten]] static void backward(const StageTask<T>& task) { stage_backward_body<C, S, T, BYTES>(task); }     \
+#define AELLE_STAGE(NAME, BYTES, TARGET)                                                                                           \
+    template <class C, int S, class T>                                                                                             \
+    struct NAME {                                                                                                                  \
+        TARGET [[gnu::flatten]] static void forward(const StageTask<T>& task) { stage_forward_body<C, S, T, BYTES>(task); }        \
+        TARGET [[gnu::flatten]] static void backward(const StageTask<T>& task) { stage_backward_body<C, S, T, BYTES>(task); }      \
         TARGET [[gnu::flatten]] static void linearise(int64_t hidden, const T* a, T* state, const void* scalars, T* d_a, T* d_s) { \
-            stage_linearise_body<C, S, T, BYTES>(hidden, a, state, *static_cast<const typename C::Scalars*>(scalars), d_a, d_s); \
-        }                                                                                                                         \
-        static constexpr StageKernels<T> table{forward, backward, linearise};                                                             \
+            stage_linearise_body<C, S, T, BYTES>(hidden, a, state, *static_cast<const typename C::Scalars*>(scalars), d_a, d_s);   \
+        }                                                                                                                          \
+        static constexpr StageKernels<T> table{forward, backward, linearise};                                                      \
     };
 AELLE_STAGE(BaselineStage, 16, )
 #if defined(__x86_64__)

@@ -80,7 +80,7 @@ AELLE_INLINE Exponential<Bytes> exponential(const Pack<float, Bytes>& argument) 
     using P = Pack<float, Bytes>;
     using Float = typename P::Register;
     typedef uint32_t Bits __attribute__((vector_size(Bytes)));
-    constexpr float least = -87.3365f;  // exp is the smallest normal number
+    constexpr float least = -87.3365f;      // exp is the smallest normal number
     constexpr float rounder = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, found in the low bits
     const Float x = argument.lane;
     const Float bounded = x < least ? Float{} + least : x;  // NaN stays
@@ -96,6 +96,18 @@ AELLE_INLINE Exponential<Bytes> exponential(const Pack<float, Bytes>& argument) 
     p = p * (r * r) + r;  // exp(r) - 1
     const Float value = power * p + power;
     return {P::of(x < least ? Float{} : value), P::of(power * p + (power - 1.0f))};
+}
+
+/// exp(a), a <= 0
+template <class T, int Bytes>
+AELLE_INLINE Pack<T, Bytes> exp_of_negative(const Pack<T, Bytes>& a) {
+    if constexpr (std::is_same_v<T, float>) {
+        return exponential(a).value;
+    } else {
+        Pack<T, Bytes> result;
+        elementary::exponential<Bytes>(a.lane, result.lane);
+        return result;
+    }
 }
 
 template <int Bytes>

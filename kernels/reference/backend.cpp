@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -8,6 +9,7 @@
 #include "kernels/reference/force.hpp"
 #include "kernels/reference/network.hpp"
 #include "kernels/reference/qr.hpp"
+#include "kernels/softmax.hpp"
 
 namespace aelle::backend {
 namespace {
@@ -37,12 +39,24 @@ void plain_multiply(bool a_transposed, bool b_transposed, MatrixView<const T> a,
     }
 }
 
+template <class T>
+SoftmaxLoss plain_softmax(std::span<const int32_t> targets, MatrixView<T> logits) {
+    const auto largest = [](int64_t n, const T* x) { return *std::max_element(x, x + n); };
+    const auto normalise = [](int64_t n, T* x, T top) {
+        T sum = T(0);
+        for (int64_t i = 0; i < n; ++i) sum += x[i] = std::exp(x[i] - top);
+        for (int64_t i = 0; i < n; ++i) x[i] /= sum;
+        return sum;
+    };
+    return kernels::softmax(targets, logits, largest, normalise);
+}
+
 class Reference final : public Backend {
 public:
     std::string_view name() const override { return "reference"; }
     std::string device_kind() const override { return "cpu reference"; }
-    std::unique_ptr<Network<double>> network(const cells::CellSpec& cell, const cells::Shape& shape,
-                                             const cells::Parameters& parameters, TangentSpace space) const override {
+    std::unique_ptr<Network<double>> network(const cells::CellSpec& cell, const cells::Shape& shape, const cells::Parameters& parameters,
+                                             TangentSpace space) const override {
         return kernels::make_for<reference::CellNetwork, double, Network<double>>(cells::AllCells{}, cell, shape, parameters, space);
     }
     std::unique_ptr<Network<float>> network_single(const cells::CellSpec& cell, const cells::Shape& shape,
@@ -65,11 +79,17 @@ public:
                   MatrixView<double> c) const override {
         plain_multiply(a_transposed, b_transposed, a, b, beta, c);
     }
-    std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters,
-                                          double alpha) const override {
+    SoftmaxLoss softmax(std::span<const int32_t> targets, MatrixView<float> logits) const override {
+        return plain_softmax(targets, logits);
+    }
+    SoftmaxLoss softmax(std::span<const int32_t> targets, MatrixView<double> logits) const override {
+        return plain_softmax(targets, logits);
+    }
+    std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters, double alpha) const override {
         return reference::make_force_loop(shape, parameters, alpha);
     }
-    std::unique_ptr<FrozenLoops> frozen_loops(const cells::Shape& shape, const cells::Parameters& parameters, int64_t count) const override {
+    std::unique_ptr<FrozenLoops> frozen_loops(const cells::Shape& shape, const cells::Parameters& parameters,
+                                              int64_t count) const override {
         return reference::make_frozen_loops(shape, parameters, count);
     }
     void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork&, MatrixView<float> ratios) const override {

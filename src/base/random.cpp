@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "aelle/base/vector.hpp"
+
 namespace aelle {
 
 namespace {
@@ -72,30 +74,36 @@ struct Tile {
     alignas(64) uint32_t word[4][tile_blocks];
 };
 
-void fill(Tile& tile, uint32_t first, uint32_t row, uint32_t stream, std::array<uint32_t, 2> key) {
+/// The blocks from `first` on. A function of its own, as those below: together compilers leave the loops of some instruction sets scalar.
+AELLE_CLONES void fill(Tile& tile, uint32_t first, uint32_t row, uint32_t stream, std::array<uint32_t, 2> key) {
+    constexpr uint64_t low = 0xFFFFFFFFu;
+    alignas(64) uint64_t word[4][tile_blocks];  // 32 bits each, in the 64 that products fill
     for (uint32_t i = 0; i < tile_blocks; ++i) {
-        tile.word[0][i] = first + i;
-        tile.word[1][i] = row;
-        tile.word[2][i] = stream;
-        tile.word[3][i] = 0;
+        word[0][i] = first + i;
+        word[1][i] = row;
+        word[2][i] = stream;
+        word[3][i] = 0;
     }
+#pragma GCC unroll 10
     for (int round = 0; round < 10; ++round) {
 #pragma omp simd
         for (uint32_t i = 0; i < tile_blocks; ++i) {
-            const uint64_t p0 = uint64_t{0xD2511F53u} * tile.word[0][i];
-            const uint64_t p1 = uint64_t{0xCD9E8D57u} * tile.word[2][i];
-            tile.word[0][i] = static_cast<uint32_t>(p1 >> 32) ^ tile.word[1][i] ^ key[0];
-            tile.word[1][i] = static_cast<uint32_t>(p1);
-            tile.word[2][i] = static_cast<uint32_t>(p0 >> 32) ^ tile.word[3][i] ^ key[1];
-            tile.word[3][i] = static_cast<uint32_t>(p0);
+            const uint64_t p0 = uint64_t{0xD2511F53u} * word[0][i];
+            const uint64_t p1 = uint64_t{0xCD9E8D57u} * word[2][i];
+            word[0][i] = (p1 >> 32) ^ word[1][i] ^ key[0];
+            word[1][i] = p1 & low;
+            word[2][i] = (p0 >> 32) ^ word[3][i] ^ key[1];
+            word[3][i] = p0 & low;
         }
         key[0] += 0x9E3779B9u;
         key[1] += 0xBB67AE85u;
     }
+    for (uint32_t j = 0; j < 4; ++j)
+        for (uint32_t i = 0; i < tile_blocks; ++i) tile.word[j][i] = static_cast<uint32_t>(word[j][i]);
 }
 
 /// ln x of a normal positive x, to about 1e-7 absolute or relative; polynomial of Cephes' logf (Moshier).
-inline float natural_logarithm(float x) {
+AELLE_BODY float natural_logarithm(float x) {
     const uint32_t bits = std::bit_cast<uint32_t>(x);
     const uint32_t shifted = bits - 0x3F3504F3u;  // of sqrt(1/2): the mantissa comes into [sqrt(1/2), sqrt(2))
     const float exponent = static_cast<float>(static_cast<int32_t>(shifted) >> 23);
@@ -114,7 +122,7 @@ inline float natural_logarithm(float x) {
 }
 
 /// cos(2 pi u) and sin(2 pi u) for u in (0, 1), from the octant around the nearest quarter turn.
-inline void turn(float u, float& cosine, float& sine) {
+AELLE_BODY void turn(float u, float& cosine, float& sine) {
     const int32_t quarter = static_cast<int32_t>(u * 4.0f + 0.5f);
     const float x = 6.283185307f * (u - 0.25f * static_cast<float>(quarter));
     const float z = x * x;
@@ -126,45 +134,64 @@ inline void turn(float u, float& cosine, float& sine) {
     sine = (quarter & 2) != 0 ? -b : b;
 }
 
-inline float unit_interval(uint32_t word) { return (static_cast<float>(static_cast<int32_t>(word >> 9)) + 0.5f) * 0x1p-23f; }
+AELLE_BODY float unit_interval(uint32_t word) { return (static_cast<float>(static_cast<int32_t>(word >> 9)) + 0.5f) * 0x1p-23f; }
 
-/// Writes columns [first, first + 4 tile_blocks) as far as they exist.
-void store(const float (&values)[4 * tile_blocks], std::size_t first, std::span<float> out) {
-    std::copy_n(values, std::min<std::size_t>(4 * tile_blocks, out.size() - first), out.begin() + static_cast<std::ptrdiff_t>(first));
+/// values[4 i + j] = planes[j][i]
+AELLE_BODY void interleave(const float (&planes)[4][tile_blocks], float* values) {
+    for (uint32_t i = 0; i < tile_blocks; ++i) {
+        values[4 * i] = planes[0][i];
+        values[4 * i + 1] = planes[1][i];
+        values[4 * i + 2] = planes[2][i];
+        values[4 * i + 3] = planes[3][i];
+    }
+}
+
+/// 4 tile_blocks numbers, column by column.
+AELLE_CLONES void uniforms(const Tile& tile, float* values) {
+    alignas(64) float planes[4][tile_blocks];
+    for (uint32_t j = 0; j < 4; ++j)
+        for (uint32_t i = 0; i < tile_blocks; ++i) planes[j][i] = unit_interval(tile.word[j][i]);
+    interleave(planes, values);
+}
+
+AELLE_CLONES void normals(const Tile& tile, float* values) {
+    alignas(64) float planes[4][tile_blocks];
+    for (uint32_t pair = 0; pair < 4; pair += 2) {
+#pragma omp simd
+        for (uint32_t i = 0; i < tile_blocks; ++i) {
+            const float u = (static_cast<float>(static_cast<int32_t>(tile.word[pair][i] >> 1)) + 0.5f) * 0x1p-31f;
+            const float squared = -2.0f * natural_logarithm(u);
+            const float radius = std::sqrt(squared > 0.0f ? squared : 0.0f);  // ln may round to above 0 next to u = 1
+            float cosine, sine;
+            turn(unit_interval(tile.word[pair + 1][i]), cosine, sine);
+            planes[pair][i] = radius * cosine;
+            planes[pair + 1][i] = radius * sine;
+        }
+    }
+    interleave(planes, values);
+}
+
+using Distribution = void (*)(const Tile&, float*);
+
+void draw(Distribution distribution, std::array<uint32_t, 2> key, uint32_t stream, uint32_t row, std::span<float> out) {
+    constexpr std::size_t width = 4 * tile_blocks;
+    Tile tile;
+    std::size_t first = 0;
+    for (; first + width <= out.size(); first += width) {
+        fill(tile, static_cast<uint32_t>(first / 4), row, stream, key);
+        distribution(tile, out.data() + first);
+    }
+    if (first == out.size()) return;
+    float values[width];
+    fill(tile, static_cast<uint32_t>(first / 4), row, stream, key);
+    distribution(tile, values);
+    std::copy_n(values, out.size() - first, out.begin() + static_cast<std::ptrdiff_t>(first));
 }
 
 }  // namespace
 
-void RandomField::uniform(uint32_t stream, uint32_t row, std::span<float> out) const {
-    Tile tile;
-    float values[4 * tile_blocks];
-    for (std::size_t first = 0; first < out.size(); first += 4 * tile_blocks) {
-        fill(tile, static_cast<uint32_t>(first / 4), row, stream, key_);
-        for (uint32_t i = 0; i < tile_blocks; ++i)
-            for (uint32_t j = 0; j < 4; ++j) values[4 * i + j] = unit_interval(tile.word[j][i]);
-        store(values, first, out);
-    }
-}
+void RandomField::uniform(uint32_t stream, uint32_t row, std::span<float> out) const { draw(uniforms, key_, stream, row, out); }
 
-void RandomField::normal(uint32_t stream, uint32_t row, std::span<float> out) const {
-    Tile tile;
-    float values[4 * tile_blocks];
-    for (std::size_t first = 0; first < out.size(); first += 4 * tile_blocks) {
-        fill(tile, static_cast<uint32_t>(first / 4), row, stream, key_);
-        for (uint32_t pair = 0; pair < 4; pair += 2) {
-#pragma omp simd
-            for (uint32_t i = 0; i < tile_blocks; ++i) {
-                const float u = (static_cast<float>(static_cast<int32_t>(tile.word[pair][i] >> 1)) + 0.5f) * 0x1p-31f;
-                const float squared = -2.0f * natural_logarithm(u);
-                const float radius = std::sqrt(squared > 0.0f ? squared : 0.0f);  // ln may round to above 0 next to u = 1
-                float cosine, sine;
-                turn(unit_interval(tile.word[pair + 1][i]), cosine, sine);
-                values[4 * i + pair] = radius * cosine;
-                values[4 * i + pair + 1] = radius * sine;
-            }
-        }
-        store(values, first, out);
-    }
-}
+void RandomField::normal(uint32_t stream, uint32_t row, std::span<float> out) const { draw(normals, key_, stream, row, out); }
 
 }  // namespace aelle

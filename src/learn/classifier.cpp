@@ -12,7 +12,8 @@ namespace aelle::learn {
 namespace {
 
 template <class T>
-std::unique_ptr<backend::BatchNetwork<T>> make_network(const backend::Backend& backend, const Model& model, const cells::ParameterLayout& layout) {
+std::unique_ptr<backend::BatchNetwork<T>> make_network(const backend::Backend& backend, const Model& model,
+                                                       const cells::ParameterLayout& layout) {
     if constexpr (std::is_same_v<T, float>) return backend.batch_network(*model.cell, layout, model.parameters);
     else return backend.batch_network_double(*model.cell, layout, model.parameters);
 }
@@ -112,32 +113,18 @@ void Classifier<T>::drop(MatrixView<const T> h, const Dropout& dropout) {
     features_ = {dropped_.data(), hidden_, columns_, hidden_};
 }
 
-/// Logits become probabilities. -log p_target = log(sum exp(a - max)) - (a_target - max): no overflow, and exact where p rounds to 0 or 1.
+/// Logits become probabilities.
 template <class T>
 BatchLoss Classifier<T>::softmax(std::span<const int32_t> targets, bool keep) {
-    BatchLoss loss{0.0, columns_, 0};
-    if (keep) d_logits_.resize(probabilities_.size());
-    const T scale = T(1) / static_cast<T>(columns_);
-    for (int64_t j = 0; j < columns_; ++j) {
-        T* p = probabilities_.data() + j * classes_;
-        const int32_t target = targets[static_cast<std::size_t>(j)];
-        const T* likeliest = std::max_element(p, p + classes_);
-        const T top = *likeliest;
-        loss.correct += std::isfinite(p[target]) && likeliest - p == target ? 1 : 0;
-        const T margin = p[target] - top;
-        T sum = T(0);
-        for (int64_t c = 0; c < classes_; ++c) {
-            p[c] = std::exp(p[c] - top);
-            sum += p[c];
-        }
-        loss.sum += std::log(static_cast<double>(sum)) - static_cast<double>(margin);
-        for (int64_t c = 0; c < classes_; ++c) p[c] /= sum;
-        if (!keep) continue;
-        T* d = d_logits_.data() + j * classes_;
-        for (int64_t c = 0; c < classes_; ++c) d[c] = scale * p[c];
-        d[target] -= scale;
+    const backend::SoftmaxLoss loss = backend_.softmax(targets, MatrixView<T>{probabilities_.data(), classes_, columns_, classes_});
+    if (keep) {
+        d_logits_.resize(probabilities_.size());
+        const T scale = T(1) / static_cast<T>(columns_);
+        for (std::size_t i = 0; i < d_logits_.size(); ++i) d_logits_[i] = scale * probabilities_[i];
+        for (int64_t j = 0; j < columns_; ++j)
+            d_logits_[static_cast<std::size_t>(j * classes_ + targets[static_cast<std::size_t>(j)])] -= scale;
     }
-    return loss;
+    return {loss.sum, columns_, loss.correct};
 }
 
 template <class T>

@@ -388,7 +388,9 @@ TEST(GramQr, InSingleFactorsWithoutLoss) {
                 Matrix<float> ratios(k, k);
                 const double norm = cpu->gram_qr(q.view(), GramArithmetic::single_precision, log_r, work, ratios.view());
                 ASSERT_GT(norm, 0.0) << rows << " x " << k << ", " << least;
-                if (least != 2e-3) EXPECT_LT(not_orthonormal(q), least == 1.0 ? 1e-5 : 0.25) << rows << " x " << k;
+                if (least > 2e-3) {
+                    EXPECT_LT(not_orthonormal(q), least == 1.0 ? 1e-5 : 0.25) << rows << " x " << k;
+                }
                 cpu->qr(QrMethod::accurate, z.view(), expected, work);
                 Matrix<double> again = q;
                 cpu->qr(QrMethod::accurate, again.view(), log_q, work);

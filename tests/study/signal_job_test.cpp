@@ -65,6 +65,8 @@ public:
     }
     void multiply(bool, bool, MatrixView<const float>, MatrixView<const float>, float, MatrixView<float>) const override {}
     void multiply(bool, bool, MatrixView<const double>, MatrixView<const double>, double, MatrixView<double>) const override {}
+    backend::SoftmaxLoss softmax(std::span<const int32_t>, MatrixView<float>) const override { return {}; }
+    backend::SoftmaxLoss softmax(std::span<const int32_t>, MatrixView<double>) const override { return {}; }
     void qr(backend::QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork& work,
             MatrixView<float> ratios) const override {
         cpu_->qr(method, z, log_r, work, ratios);

@@ -17,6 +17,12 @@
 
 namespace aelle::backend {
 
+/// Of many predictions.
+struct SoftmaxLoss {
+    double sum = 0.0;     ///< cross-entropies in nats, added up
+    int64_t correct = 0;  ///< whose likeliest class, the first of equal ones, is the target
+};
+
 /// How Z = Q R is computed.
 enum class QrMethod {
     accurate,  ///< ours: rows sorted by decreasing max-abs, Householder; graded matrices keep small |r_jj| to high relative accuracy
@@ -160,6 +166,11 @@ public:
                           MatrixView<float> c) const = 0;
     virtual void multiply(bool a_transposed, bool b_transposed, MatrixView<const double> a, MatrixView<const double> b, double beta,
                           MatrixView<double> c) const = 0;
+
+    /// Every column of logits (C x N) becomes its softmax, class probabilities; targets[N] are class numbers below C. The loss of a column whose target is c is
+    /// -log p_c = log(sum exp(a - max a)) - (a_c - max a), in nats: no overflow, and exact where p_c rounds to 0 or 1.
+    virtual SoftmaxLoss softmax(std::span<const int32_t> targets, MatrixView<float> logits) const = 0;
+    virtual SoftmaxLoss softmax(std::span<const int32_t> targets, MatrixView<double> logits) const = 0;
 
     /// parameters: those of cell rank1. The ForceLoop starts with x = 0, z = 0, w_o = weight_out and P = I / alpha.
     virtual std::unique_ptr<ForceLoop> force_loop(const cells::Shape& shape, const cells::Parameters& parameters, double alpha) const = 0;
