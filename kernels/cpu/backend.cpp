@@ -2,10 +2,10 @@
 
 #include "aelle/cells/list.hpp"
 #include "kernels/cpu/batch.hpp"
-#include "kernels/cpu/blas.hpp"
 #include "kernels/cpu/force.hpp"
 #include "kernels/cpu/frozen.hpp"
 #include "kernels/cpu/network.hpp"
+#include "kernels/cpu/product.hpp"
 #include "kernels/cpu/qr.hpp"
 #include "kernels/softmax.hpp"
 #include "src/backend/factories.hpp"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/cpu/blas.hpp"
+#include "kernels/cpu/product.hpp"
 
 namespace aelle::cpu {
 namespace {
@@ -40,14 +40,15 @@ BatchEngine<T>::BatchEngine(Cell cell, const cells::ParameterLayout& layout, con
     readout_states_ = states_of(cell_.spec.readout_block, static_cast<int>(tasks_.size()));
     for (const BatchGroup& group : plan.groups) {
         const auto count = static_cast<std::size_t>(group.rows * hidden_ * group.columns);
-        groups_.push_back({group, Buffer(count), Buffer(count), {}, {}, -1, -1});
+        groups_.push_back({group, Buffer(count), Buffer(count), Buffer(count), {}, -1, -1});
         if (group.source == cells::Source::input) continue;
         const bool updated = group.source == cells::Source::updated_state;
         const int states = states_of(group.block, updated ? group.stage : static_cast<int>(tasks_.size()));
         require(!updated || states >= 0, "a cell reads an updated block that no earlier stage writes");
         groups_.back().states = states;
         if (!group.squashed || states < 0) continue;
-        const auto same = std::find_if(squashed_.begin(), squashed_.end(), [&](const Squashed& q) { return q.states == states && q.updated == updated; });
+        const auto same =
+            std::find_if(squashed_.begin(), squashed_.end(), [&](const Squashed& q) { return q.states == states && q.updated == updated; });
         groups_.back().squashed_states = static_cast<int>(same - squashed_.begin());
         if (same == squashed_.end()) squashed_.push_back({states, updated, {}});
     }
@@ -80,6 +81,9 @@ void BatchEngine<T>::set_parameters(std::span<const T> packed) {
         for (const auto& part : group.parts)
             kernels::add_matrix(part.term, hidden_, packed_.data(),
                                 group.matrix.data() + (slots_[part.slot].row - group.first_row) * hidden_ * group.columns);
+        const int64_t rows = group.rows * hidden_;
+        for (int64_t c = 0; c < group.columns; ++c)
+            for (int64_t r = 0; r < rows; ++r) group.by_column[c * rows + r] = group.matrix[r * group.columns + c];
     }
     for (Slot& slot : slots_) {
         std::fill(slot.noisy.begin(), slot.noisy.end(), T(0));
@@ -88,21 +92,6 @@ void BatchEngine<T>::set_parameters(std::span<const T> packed) {
         for (const kernels::BatchTerm& term : slot.noises) quiet += term.quiet();
         for (int64_t i = 0; i < hidden_; ++i) slot.quiet[i] = slot.noisy[i] + static_cast<T>(quiet);
     }
-    symbols_built_ = false;
-}
-
-template <class T>
-void BatchEngine<T>::build_symbols() {
-    if (symbols_built_) return;
-    for (Group& group : groups_) {
-        if (group.source != cells::Source::input) continue;
-        const int64_t rows = group.rows * hidden_;
-        grow(group.by_symbol, rows * group.columns);
-        grow(group.gradient_by_symbol, rows * group.columns);
-        for (int64_t c = 0; c < group.columns; ++c)
-            for (int64_t r = 0; r < rows; ++r) group.by_symbol[c * rows + r] = group.matrix[r * group.columns + c];
-    }
-    symbols_built_ = true;
 }
 
 template <class T>
@@ -121,7 +110,8 @@ void BatchEngine<T>::prepare(bool keep) {
     for (Slot& slot : slots_)
         if (noisy_ && !slot.noises.empty()) grow(slot.noise, hidden_ * (keep ? columns : batch));
     grow(drawn_, hidden_);
-    if (inputs_.symbols) build_symbols();
+    for (Group& group : groups_)
+        if (inputs_.symbols && group.source == cells::Source::input) grow(group.gradient_by_symbol, group.rows * hidden_ * group.columns);
 }
 
 template <class T>
@@ -176,9 +166,9 @@ void BatchEngine<T>::add_product(const Group& group, int64_t step, uint64_t& fil
     const bool fresh = (rows & filled) == 0;
     if (fresh) filled |= rows;
     else clear_unfilled(rows, filled, step);
-    const MatrixView<const T> matrix{group.matrix.data(), group.columns, group.rows * hidden_, group.columns};
-    multiply(true, false, matrix, {source(group, step), group.columns, inputs_.batch, group.columns}, fresh ? T(0) : T(1),
-             stacked(group, step));
+    const MatrixView<const T> matrix{group.by_column.data(), group.rows * hidden_, group.columns, group.rows * hidden_};
+    multiply<T>(false, false, matrix, {source(group, step), group.columns, inputs_.batch, group.columns}, fresh ? T(0) : T(1),
+                stacked(group, step));
 }
 
 template <class T>
@@ -228,7 +218,7 @@ StageTask<T>& BatchEngine<T>::task(int stage, int64_t step) {
         for (const auto& part : group.parts) {
             const Slot& slot = slots_[part.slot];
             if (slot.stage != stage) continue;
-            task.slots[slot.index].symbol = group.by_symbol.data() + (slot.row - group.first_row) * hidden_;
+            task.slots[slot.index].symbol = group.by_column.data() + (slot.row - group.first_row) * hidden_;
             task.slots[slot.index].symbol_ld = group.rows * hidden_;
         }
     }
@@ -298,7 +288,7 @@ void BatchEngine<T>::add_to_delta(const Group& group, int64_t step) {
     const MatrixView<T> above = stacked(group, step);
     T* delta = delta_[group.block].data();
     const bool through = group.squashed_states >= 0;
-    multiply(false, false, matrix, above, through ? T(0) : T(1), {through ? product_.data() : delta, hidden_, inputs_.batch, hidden_});
+    multiply<T>(false, false, matrix, above, through ? T(0) : T(1), {through ? product_.data() : delta, hidden_, inputs_.batch, hidden_});
     if (!through) return;
     const T* x = state(group.states, group.source == cells::Source::updated_state ? step + 1 : step);
     elementwise_.add_through_tanh(hidden_ * inputs_.batch, x, product_.data(), delta);
@@ -315,7 +305,7 @@ void BatchEngine<T>::weight_gradient(Group& group) {
     }
     MatrixView<const T> above = stacked(group, first);
     above.cols = columns;
-    multiply(false, true, {source(group, first), group.columns, columns, group.columns}, above, T(0), sum);
+    multiply<T>(false, true, {source(group, first), group.columns, columns, group.columns}, above, T(0), sum);
 }
 
 /// As weight_gradient, for columns of a unit matrix.
@@ -324,7 +314,8 @@ void BatchEngine<T>::symbol_gradient(Group& group) {
     const int64_t rows = group.rows * hidden_;
     std::fill(group.gradient_by_symbol.begin(), group.gradient_by_symbol.end(), T(0));
     for (int64_t column = 0; column < inputs_.steps * inputs_.batch; ++column)
-        elementwise_.add(rows, pre_.data() + column * ld_ + group.first_row * hidden_, group.gradient_by_symbol.data() + inputs_.symbols[column] * rows);
+        elementwise_.add(rows, pre_.data() + column * ld_ + group.first_row * hidden_,
+                         group.gradient_by_symbol.data() + inputs_.symbols[column] * rows);
     for (int64_t r = 0; r < rows; ++r)
         for (int64_t c = 0; c < group.columns; ++c) group.gradient[r * group.columns + c] = group.gradient_by_symbol[c * rows + r];
 }

@@ -38,13 +38,13 @@ private:
     using Buffer = AlignedVector<T>;
     struct Group : BatchGroup {
         Buffer matrix, gradient;               ///< (rows H x columns) row-major
-        Buffer by_symbol, gradient_by_symbol;  ///< their transposes: a contiguous column a symbol
+        Buffer by_column, gradient_by_symbol;  ///< the same by columns, of which inputs that are symbols pick one each
         int states = -1;                       ///< in states_, of the block that is read; -1 for a block that no stage writes
         int squashed_states = -1;              ///< in squashed_
     };
     struct Slot : BatchSlot {
-        Buffer quiet, noisy;  ///< (H) sum of constants, without and with the noises' own values
-        Buffer noise;         ///< (H x columns)
+        Buffer quiet, noisy;             ///< (H) sum of constants, without and with the noises' own values
+        Buffer noise;                    ///< (H x columns)
         Buffer step_gradient, gradient;  ///< (H) of the constants: of one step, and the sum over steps
     };
     /// A block as one stage leaves it, (H x (T + 1) batch): step t writes block of columns t + 1, the first is the initial state 0.
@@ -58,10 +58,11 @@ private:
         Buffer values;  ///< (H x T batch)
     };
 
-    void build_symbols();
     void prepare(bool keep);
     int states_of(int block, int before_stage) const;
-    T* state(int states, int64_t step) { return states < 0 ? zeros_.data() : states_[states].values.data() + step * inputs_.batch * hidden_; }
+    T* state(int states, int64_t step) {
+        return states < 0 ? zeros_.data() : states_[states].values.data() + step * inputs_.batch * hidden_;
+    }
     const T* source(const Group& group, int64_t step);
     MatrixView<T> stacked(const Group& group, int64_t step) {
         return {pre_.data() + place(step) * ld_ + group.first_row * hidden_, group.rows * hidden_, inputs_.batch, ld_};
@@ -89,7 +90,7 @@ private:
     std::vector<StageTask<T>> tasks_;
     std::vector<uint64_t> stage_rows_;  ///< the stacked slots of each stage, one bit each
     int readout_states_ = -1;
-    bool symbols_built_ = false, noisy_ = false, keep_ = false;
+    bool noisy_ = false, keep_ = false;
     backend::SequenceBatch<T> inputs_;
     Buffer pre_, zeros_, product_;
     std::vector<Buffer> delta_;  ///< per block, (H x batch)

@@ -26,8 +26,8 @@ inline void multiply_vector(int64_t rows, int64_t cols, const float* a, const fl
 
 /// w += A v, A (w.rows x v.rows) row-major.
 inline void multiply_block(const double* a, MatrixView<const double> v, MatrixView<double> w) {
-    cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, blas_size(w.rows), blas_size(w.cols), blas_size(v.rows), 1.0, a,
-                blas_size(v.rows), v.data, blas_size(v.ld), 1.0, w.data, blas_size(w.ld));
+    cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, blas_size(w.rows), blas_size(w.cols), blas_size(v.rows), 1.0, a, blas_size(v.rows),
+                v.data, blas_size(v.ld), 1.0, w.data, blas_size(w.ld));
 }
 inline void multiply_block(const float* a, MatrixView<const float> v, MatrixView<float> w) {
     cblas_sgemm(CblasColMajor, CblasTrans, CblasNoTrans, blas_size(w.rows), blas_size(w.cols), blas_size(v.rows), 1.0f, a,
@@ -35,14 +35,14 @@ inline void multiply_block(const float* a, MatrixView<const float> v, MatrixView
 }
 
 /// c = op(a) op(b) + beta c
-inline void multiply(bool a_transposed, bool b_transposed, MatrixView<const double> a, MatrixView<const double> b, double beta,
-                     MatrixView<double> c) {
+inline void blas_multiply(bool a_transposed, bool b_transposed, MatrixView<const double> a, MatrixView<const double> b, double beta,
+                          MatrixView<double> c) {
     cblas_dgemm(CblasColMajor, a_transposed ? CblasTrans : CblasNoTrans, b_transposed ? CblasTrans : CblasNoTrans, blas_size(c.rows),
                 blas_size(c.cols), blas_size(a_transposed ? a.rows : a.cols), 1.0, a.data, blas_size(a.ld), b.data, blas_size(b.ld), beta,
                 c.data, blas_size(c.ld));
 }
-inline void multiply(bool a_transposed, bool b_transposed, MatrixView<const float> a, MatrixView<const float> b, float beta,
-                     MatrixView<float> c) {
+inline void blas_multiply(bool a_transposed, bool b_transposed, MatrixView<const float> a, MatrixView<const float> b, float beta,
+                          MatrixView<float> c) {
     cblas_sgemm(CblasColMajor, a_transposed ? CblasTrans : CblasNoTrans, b_transposed ? CblasTrans : CblasNoTrans, blas_size(c.rows),
                 blas_size(c.cols), blas_size(a_transposed ? a.rows : a.cols), 1.0f, a.data, blas_size(a.ld), b.data, blas_size(b.ld), beta,
                 c.data, blas_size(c.ld));

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "kernels/cpu/blas.hpp"
+#include "kernels/cpu/product.hpp"
 
 namespace aelle::cpu {
 namespace {
@@ -151,7 +151,7 @@ void Linearisation<T>::tangent(MatrixView<const T> v, MatrixView<T> w) {
     const MatrixView<T> whole{whole_.data(), hidden_, hidden_, hidden_};
     if (!whole_formed_) form_whole(whole);
     whole_formed_ = true;
-    cpu::multiply(false, false, whole, v, T(0), w);
+    cpu::multiply<T>(false, false, whole, v, T(0), w);
 }
 
 template <class T>
@@ -322,7 +322,7 @@ void Linearisation<T>::add_sums(int stage, int block, const Tangents& start, con
         const Tangent& v = source(*sum.product, start, seen);
         if (v.kind != Tangent::Kind::dense) continue;
         form(sum);
-        cpu::multiply(false, false, MatrixView<const T>{sum.matrix.data(), hidden_, hidden_, hidden_}, v.view, T(1), to);
+        cpu::multiply<T>(false, false, MatrixView<const T>{sum.matrix.data(), hidden_, hidden_, hidden_}, v.view, T(1), to);
     }
 }
 
