@@ -82,7 +82,7 @@ private:
 
 Case study_case(const Plan& plan, const std::string& how, bool by_ranks) {
     const std::string program = plan.program;
-    const int networks = plan.full ? 80 : 8;  // MPI's start takes as long as two
+    const int networks = plan.full ? 40 : 4;  // MPI's start takes as long as two
     Case made;
     made.name = "scaling/study/" + how;
     made.unit = "a study of " + std::to_string(networks) + " LSTM networks: 40 updates, spectra before and after";
