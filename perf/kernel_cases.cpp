@@ -40,7 +40,7 @@ Factor by(backend::QrMethod method) {
 }
 
 bool by_gram(MatrixView<double> z, std::span<double> log_r, backend::Backend::QrWork& work) {
-    return cpu().gram_qr(z, backend::GramArithmetic::single_precision, log_r, work) > 0;
+    return cpu().gram_qr(z, backend::GramArithmetic::single_precision, 0.0, log_r, work) > 0;
 }
 
 std::function<Work()> factorisations(const Matrix<double>& original, const Factor& factor) {

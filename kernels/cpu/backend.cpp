@@ -67,9 +67,9 @@ public:
         factor(method, z, log_r, work, ratios);
     }
     using Backend::gram_qr;
-    double gram_qr(MatrixView<double> z, GramArithmetic arithmetic, std::span<double> log_r, QrWork& work,
+    double gram_qr(MatrixView<double> z, GramArithmetic arithmetic, double least, std::span<double> log_r, QrWork& work,
                    MatrixView<float> ratios) const override {
-        return cpu::gram_qr(z, arithmetic, log_r, work, ratios);
+        return cpu::gram_qr(z, arithmetic, least, log_r, work, ratios);
     }
     double log_abs_det(MatrixView<double> a, QrWork& work) const override { return cpu::log_abs_det(cpu::kernels<double>(set_), a, work); }
 

@@ -100,11 +100,20 @@ void store_ratios(const T* r, int64_t ld, const T* inverse, MatrixView<float> ra
     }
 }
 
+/// Squares of r_jj over that of the largest column, below which what rounding leaves of a column that depends on others may stand in its place.
+constexpr double doubtful = 1e-3;
+
+bool of_good_length(const double* column, int64_t rows) {
+    const double square = cblas_ddot(blas_size(rows), column, 1, column, 1);
+    return square >= 0.25 && square <= 4.0;
+}
+
 template <class T>
-double factor_gram(MatrixView<double> z, std::span<double> log_r, backend::Backend::QrWork& work, MatrixView<float> ratios) {
+double factor_gram(MatrixView<double> z, double least, std::span<double> log_r, backend::Backend::QrWork& work, MatrixView<float> ratios) {
     const int64_t n = z.cols, rows = padded<double>(z.rows), ld = padded<double>(n), own_ld = padded<T>(n);
     Scratch scratch(
-        work, static_cast<int64_t>(sizeof(double)) * (ld * n + ld + rows * n) + static_cast<int64_t>(sizeof(T)) * own_ld * (n + 1 + z.rows),
+        work,
+        static_cast<int64_t>(sizeof(double)) * (ld * n + ld + 2 * rows * n) + static_cast<int64_t>(sizeof(T)) * own_ld * (n + 1 + z.rows),
         0);
     T* g = scratch.take<T>(own_ld * n);
     T* inverse = scratch.take<T>(n);
@@ -112,27 +121,39 @@ double factor_gram(MatrixView<double> z, std::span<double> log_r, backend::Backe
     T largest = 0;
     for (int64_t j = 0; j < n; ++j) largest = std::max(largest, g[j * own_ld + j]);
     if (!(largest > 1 / Limits<T>::range && largest < Limits<T>::range)) return 0.0;
-    if (!factor(g, own_ld, n, Limits<T>::least_square * largest, inverse)) return 0.0;
-    if (ratios.data != nullptr) store_ratios(g, own_ld, inverse, ratios);
+    if (!factor(g, own_ld, n, std::max(Limits<T>::least_square, static_cast<T>(least * least)) * largest, inverse)) return 0.0;
 
     double* r = scratch.take<double>(ld * n);
     double* inverse_diagonal = scratch.take<double>(n);
+    double* copy = scratch.take<double>(rows * n);
+    double* before = scratch.take<double>(rows * n);
     for (int64_t j = 0; j < n; ++j) {
         for (int64_t k = j; k < n; ++k) r[j * ld + k] = static_cast<double>(g[j * own_ld + k]);
         inverse_diagonal[j] = 1.0 / r[j * ld + j];
-        log_r[j] = -std::log(inverse_diagonal[j]);
     }
-    divide(z, r, ld, inverse_diagonal, scratch.take<double>(rows * n), rows);
+    int64_t first_doubtful = 0;
+    const auto doubts = [&](int64_t j) { return r[j * ld + j] * r[j * ld + j] <= doubtful * static_cast<double>(largest); };
+    while (first_doubtful < n && !doubts(first_doubtful)) ++first_doubtful;
+    if (first_doubtful < n)
+        for (int64_t j = 0; j < n; ++j) std::copy_n(z.column(j), z.rows, before + j * z.rows);
+    divide(z, r, ld, inverse_diagonal, copy, rows);
+    for (int64_t j = first_doubtful; j < n; ++j) {
+        if (!doubts(j) || of_good_length(z.column(j), z.rows)) continue;
+        for (int64_t k = 0; k < n; ++k) std::copy_n(before + k * z.rows, z.rows, z.column(k));
+        return 0.0;
+    }
+    for (int64_t j = 0; j < n; ++j) log_r[j] = -std::log(inverse_diagonal[j]);
+    if (ratios.data != nullptr) store_ratios(g, own_ld, inverse, ratios);
     return std::sqrt(static_cast<double>(largest));
 }
 
 }  // namespace
 
-double gram_qr(MatrixView<double> z, backend::GramArithmetic arithmetic, std::span<double> log_r, backend::Backend::QrWork& work,
-               MatrixView<float> ratios) {
+double gram_qr(MatrixView<double> z, backend::GramArithmetic arithmetic, double least, std::span<double> log_r,
+               backend::Backend::QrWork& work, MatrixView<float> ratios) {
     require(z.cols >= 1 && z.cols <= z.rows && static_cast<int64_t>(log_r.size()) == z.cols, "qr: wrong shape");
-    return arithmetic == backend::GramArithmetic::single_precision ? factor_gram<float>(z, log_r, work, ratios)
-                                                                   : factor_gram<double>(z, log_r, work, ratios);
+    return arithmetic == backend::GramArithmetic::single_precision ? factor_gram<float>(z, least, log_r, work, ratios)
+                                                                   : factor_gram<double>(z, least, log_r, work, ratios);
 }
 
 }  // namespace aelle::cpu

@@ -80,7 +80,7 @@ template <class T, int Bytes>
 AELLE_BODY void product_body(int64_t m, int64_t n, int64_t k, Operands<T> of, bool add) {
     constexpr int V = Bytes == 64 ? 4 : 2;
     constexpr int64_t lanes = Vector<T, Bytes>::lanes;
-    for (int64_t first = 0; first < k || first == 0; first += product_depth) {
+    for (int64_t first = 0; first < k; first += product_depth) {
         const int64_t depth = std::min(product_depth, k - first);
         int64_t i = 0;
         for (; i + V * lanes <= m; i += V * lanes) product_strip<T, Bytes, V>(of.at(i, 0), n, depth, lanes, add);

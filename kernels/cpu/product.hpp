@@ -13,7 +13,7 @@ template <class T>
 void multiply(bool a_transposed, bool b_transposed, MatrixView<const T> a, MatrixView<const T> b, T beta, MatrixView<T> c);
 
 /// c (m x n) = a b, or c += a b with `add`. a (m x k) and c column-major with leading dimensions lda, ldc; b(p, j) at b[p * row_step + j * column_step].
-/// lda is at least a vector_length. An entry's sum is taken in the order of p, product_depth of them at a time.
+/// k is at least 1, lda at least a vector_length. An entry's sum is taken in the order of p, product_depth of them at a time.
 template <class T>
 using Product = void (*)(int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* b, int64_t row_step, int64_t column_step, T* c,
                          int64_t ldc, bool add);

@@ -23,8 +23,8 @@ void library_qr(const Kernels<T>& kernels, MatrixView<T> z, std::span<double> lo
                 MatrixView<float> ratios = {});
 
 /// See backend::Backend::gram_qr. Cholesky factorisation of the Gram matrix: all of it products, no reflections.
-double gram_qr(MatrixView<double> z, backend::GramArithmetic arithmetic, std::span<double> log_r, backend::Backend::QrWork& work,
-               MatrixView<float> ratios);
+double gram_qr(MatrixView<double> z, backend::GramArithmetic arithmetic, double least, std::span<double> log_r,
+               backend::Backend::QrWork& work, MatrixView<float> ratios);
 
 /// log|det a| by LU of the matrix with rows, then columns, scaled by powers of two to maxima in [1/2, 1).
 double log_abs_det(const Kernels<double>& kernels, MatrixView<double> a, backend::Backend::QrWork& work);

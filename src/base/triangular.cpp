@@ -242,14 +242,6 @@ AELLE_BODY bool cholesky_body(T* g, int64_t ld, int64_t n, T smallest, T* invers
     return true;
 }
 
-template <class T>
-struct Wrapped {
-    void (*solve)(T*, int64_t, int64_t, const T*, int64_t, int64_t, const T*, bool);
-    void (*product)(const T*, const T*, T*, int64_t, int64_t);
-    bool (*cholesky)(T*, int64_t, int64_t, T, T*);
-    void (*gram)(const double*, int64_t, int64_t, int64_t, T*, int64_t, T*);
-};
-
 #define AELLE_WRAP(NAME, BYTES, TARGET)                                                                                             \
     template <class T>                                                                                                              \
     struct NAME {                                                                                                                   \
@@ -264,7 +256,7 @@ struct Wrapped {
         TARGET static void gram(const double* z, int64_t ld_z, int64_t rows, int64_t n, T* g, int64_t ld, T* t) {                   \
             gram_body<T, BYTES>(z, ld_z, rows, n, g, ld, t);                                                                        \
         }                                                                                                                           \
-        static constexpr Wrapped<T> table{solve, product, cholesky, gram};                                                          \
+        static constexpr TriangularFunctions<T> table{solve, product, cholesky, gram};                                              \
     };
 
 AELLE_WRAP(Baseline, 16, )
@@ -275,41 +267,47 @@ AELLE_WRAP(Avx512, 64, [[gnu::target("arch=x86-64-v4")]])
 #undef AELLE_WRAP
 
 template <class T>
-const Wrapped<T>& wrapped() {
-    static const Wrapped<T>& chosen = []() -> const Wrapped<T>& {
-#if defined(__x86_64__)
-        __builtin_cpu_init();
-        if (__builtin_cpu_supports("x86-64-v4")) return Avx512<T>::table;
-        if (__builtin_cpu_supports("x86-64-v3")) return Avx2<T>::table;
-#endif
-        return Baseline<T>::table;
-    }();
+const TriangularFunctions<T>& widest() {
+    static const TriangularFunctions<T>& chosen = *all_triangular_functions<T>().back();
     return chosen;
 }
 
 }  // namespace
 
 template <class T>
+std::vector<const TriangularFunctions<T>*> all_triangular_functions() {
+    std::vector<const TriangularFunctions<T>*> all{&Baseline<T>::table};
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("x86-64-v3")) all.push_back(&Avx2<T>::table);
+    if (__builtin_cpu_supports("x86-64-v4")) all.push_back(&Avx512<T>::table);
+#endif
+    return all;
+}
+
+template <class T>
 void solve_from_right(T* x, int64_t ld, int64_t n, const T* u, int64_t row_step, int64_t column_step, const T* inverse_diagonal,
                       bool lower) {
-    wrapped<T>().solve(x, ld, n, u, row_step, column_step, inverse_diagonal, lower);
+    widest<T>().solve_from_right(x, ld, n, u, row_step, column_step, inverse_diagonal, lower);
 }
 
 template <class T>
 void lower_part_of_product(const T* u, const T* l, T* c, int64_t ld, int64_t n) {
-    wrapped<T>().product(u, l, c, ld, n);
+    widest<T>().lower_part_of_product(u, l, c, ld, n);
 }
 
 template <class T>
 bool cholesky(T* g, int64_t ld, int64_t n, T smallest, T* inverse_diagonal) {
-    return wrapped<T>().cholesky(g, ld, n, smallest, inverse_diagonal);
+    return widest<T>().cholesky(g, ld, n, smallest, inverse_diagonal);
 }
 
 template <class T>
 void gram(const double* z, int64_t ld_z, int64_t rows, int64_t n, T* g, int64_t ld, T* scratch) {
-    wrapped<T>().gram(z, ld_z, rows, n, g, ld, scratch);
+    widest<T>().gram(z, ld_z, rows, n, g, ld, scratch);
 }
 
+template std::vector<const TriangularFunctions<float>*> all_triangular_functions();
+template std::vector<const TriangularFunctions<double>*> all_triangular_functions();
 template void solve_from_right(float*, int64_t, int64_t, const float*, int64_t, int64_t, const float*, bool);
 template void solve_from_right(double*, int64_t, int64_t, const double*, int64_t, int64_t, const double*, bool);
 template void lower_part_of_product(const float*, const float*, float*, int64_t, int64_t);

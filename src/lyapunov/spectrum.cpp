@@ -22,6 +22,8 @@ namespace {
 constexpr int64_t determinant_every = 64;  ///< blocks
 /// Tried in this order.
 constexpr std::array gram_paths{backend::GramArithmetic::single_precision, backend::GramArithmetic::double_precision};
+/// Smallest r_jj over the largest column of a Q that is nearly orthonormal and factored by its Gram matrix without loss: to 1e4 u.
+constexpr double least_of_closing = 1e-2;
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 void check(const char* name, int64_t found, int64_t low, int64_t high, const char* expected) {
@@ -152,8 +154,8 @@ struct SpectrumRun<T>::Impl {
 
     /// The columns of q become orthonormal again; what that takes belongs to the steps before it.
     void close(bool counts) {
-        const bool accurate = options.qr == backend::QrMethod::accurate;
-        if (!accurate || !factor_by_gram(backend::GramArithmetic::double_precision, columns(q, exponents), last))
+        if (options.qr != backend::QrMethod::accurate ||
+            !factor_by_gram(backend::GramArithmetic::double_precision, least_of_closing, columns(q, exponents), last))
             factor_one(columns(q, exponents), last);
         --factorisations;  // of no block
         in_two = skewed = by_gram = last.exact_product = false;
@@ -175,7 +177,7 @@ struct SpectrumRun<T>::Impl {
         std::copy_n(m.data(), dimension * exponents, spare.data());
         volume_log_r.resize(static_cast<std::size_t>(exponents));
         const MatrixView<T> copy = columns(spare, exponents);
-        if (backend.gram_qr(copy, backend::GramArithmetic::double_precision, volume_log_r, work) == 0.0)
+        if (backend.gram_qr(copy, backend::GramArithmetic::double_precision, least_of_closing, volume_log_r, work) == 0.0)
             backend.qr(backend::QrMethod::accurate, copy, volume_log_r, work);
         return std::accumulate(volume_log_r.begin(), volume_log_r.end(), 0.0);
     }
@@ -208,14 +210,14 @@ struct SpectrumRun<T>::Impl {
         if (options.qr != backend::QrMethod::accurate) return false;
         for (std::size_t i = 0; i < gram_paths.size(); ++i) {
             if (!gram[i].tries()) continue;
-            const bool found = factor_by_gram(gram_paths[i], product, f);
+            const bool found = factor_by_gram(gram_paths[i], 0.0, product, f);
             gram[i].report(found);
             if (found) return true;
         }
         return false;
     }
-    bool factor_by_gram(backend::GramArithmetic arithmetic, MatrixView<T> product, Factorisation& f) {
-        const double largest = backend.gram_qr(product, arithmetic, f.log_r, work, f.unit_r());
+    bool factor_by_gram(backend::GramArithmetic arithmetic, double least, MatrixView<T> product, Factorisation& f) {
+        const double largest = backend.gram_qr(product, arithmetic, least, f.log_r, work, f.unit_r());
         if (largest == 0.0) return false;
         f.of_columns(dimension, largest);
         by_gram = skewed = true;

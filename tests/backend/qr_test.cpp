@@ -350,7 +350,7 @@ TEST(GramQr, InDoubleAgreesWithReflections) {
             std::vector<double> log_r(static_cast<std::size_t>(k)), log_gram(log_r.size());
             Matrix<float> ratios(k, k), gram_ratios(k, k);
             cpu->qr(QrMethod::accurate, q.view(), log_r, work, ratios.view());
-            const double norm = cpu->gram_qr(gram.view(), GramArithmetic::double_precision, log_gram, work, gram_ratios.view());
+            const double norm = cpu->gram_qr(gram.view(), GramArithmetic::double_precision, 0.0, log_gram, work, gram_ratios.view());
             double largest = 0.0;
             for (int64_t j = 0; j < k; ++j) {
                 double squares = 0.0;
@@ -386,7 +386,7 @@ TEST(GramQr, InSingleFactorsWithoutLoss) {
                 Matrix<double> q = z;
                 std::vector<double> log_r(static_cast<std::size_t>(k)), log_q(log_r.size()), expected(log_r.size());
                 Matrix<float> ratios(k, k);
-                const double norm = cpu->gram_qr(q.view(), GramArithmetic::single_precision, log_r, work, ratios.view());
+                const double norm = cpu->gram_qr(q.view(), GramArithmetic::single_precision, 0.0, log_r, work, ratios.view());
                 ASSERT_GT(norm, 0.0) << rows << " x " << k << ", " << least;
                 if (least > 2e-3) {
                     EXPECT_LT(not_orthonormal(q), least == 1.0 ? 1e-5 : 0.25) << rows << " x " << k;
@@ -399,7 +399,45 @@ TEST(GramQr, InSingleFactorsWithoutLoss) {
             }
 }
 
-TEST(GramQr, RefusesColumnsThatAreSmallOrDependentOrNotFinite) {
+// Rounding of the Gram matrix must not pass for what is left of a column: accepted or not, columns of Q are neither short nor long.
+TEST(GramQr, RefusesColumnsThatDependOnOthers) {
+    const auto cpu = choose(Device::cpu).backend;
+    Backend::QrWork work;
+    for (const int64_t n : {16, 64, 300, 801})
+        for (const int64_t rows : {n, n + 9})
+            for (uint64_t seed = 0; seed < (n < 100 ? 40U : 4U); ++seed)
+                for (const double left : {0.0, 1e-20, 1e-6, 1e-4, 1e-3}) {
+                    RandomStream random(seed, 1, Purpose::tangent);
+                    Matrix<double> z(rows, n);
+                    for (int64_t i = 0; i < z.size(); ++i) z.data()[i] = random.normal();
+                    // All but `left` of the last column in the span of the others; or of one row, where there are no more rows than columns.
+                    if (seed % 2 == 0) {
+                        for (int64_t i = 0; i < rows; ++i) {
+                            double sum = 0.0;
+                            for (int64_t j = 0; j + 1 < n; ++j) sum += z(i, j) * std::cos(static_cast<double>(j));
+                            z(i, n - 1) = left * z(i, n - 1) + sum / std::sqrt(static_cast<double>(n));
+                        }
+                    } else {
+                        for (int64_t j = 0; j < n; ++j) z(n / 2, j) *= left;
+                    }
+                    for (const auto arithmetic : {GramArithmetic::single_precision, GramArithmetic::double_precision}) {
+                        Matrix<double> q = z;
+                        std::vector<double> log_r(static_cast<std::size_t>(n));
+                        const bool accepted = cpu->gram_qr(q.view(), arithmetic, 0.0, log_r, work) > 0.0;
+                        if (left <= 1e-6 && (rows == n || seed % 2 == 0)) {
+                            EXPECT_FALSE(accepted) << rows << " x " << n << ", seed " << seed << ", " << left;
+                        }
+                        if (!accepted) continue;
+                        for (int64_t j = 0; j < n; ++j) {
+                            double squares = 0.0;
+                            for (int64_t i = 0; i < rows; ++i) squares += q(i, j) * q(i, j);
+                            EXPECT_NEAR(std::sqrt(squares), 1.25, 0.76) << rows << " x " << n << ", seed " << seed << ", " << left;
+                        }
+                    }
+                }
+}
+
+TEST(GramQr, RefusesColumnsThatAreSmallOrNotFinite) {
     const auto cpu = choose(Device::cpu).backend;
     Backend::QrWork work;
     for (const auto arithmetic : {GramArithmetic::single_precision, GramArithmetic::double_precision}) {
@@ -410,7 +448,7 @@ TEST(GramQr, RefusesColumnsThatAreSmallOrDependentOrNotFinite) {
                 for (int64_t j = 0; j < k; ++j) z(j, j) = j + 1 == k ? last : 1.0;
                 const Matrix<double> before = z;
                 std::vector<double> log_r(static_cast<std::size_t>(k));
-                EXPECT_EQ(cpu->gram_qr(z.view(), arithmetic, log_r, work), 0.0) << k << " " << last;
+                EXPECT_EQ(cpu->gram_qr(z.view(), arithmetic, 0.0, log_r, work), 0.0) << k << " " << last;
                 if (!std::isnan(last)) {
                     EXPECT_TRUE(std::equal(before.data(), before.data() + before.size(), z.data())) << "z was changed";
                 }
@@ -418,7 +456,7 @@ TEST(GramQr, RefusesColumnsThatAreSmallOrDependentOrNotFinite) {
         Matrix<double> huge(2, 2);
         huge(0, 0) = huge(1, 1) = arithmetic == GramArithmetic::single_precision ? 1e15 : 1e150;
         std::vector<double> log_r(2);
-        EXPECT_EQ(cpu->gram_qr(huge.view(), arithmetic, log_r, work), 0.0);
+        EXPECT_EQ(cpu->gram_qr(huge.view(), arithmetic, 0.0, log_r, work), 0.0);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "aelle/backend/backend.hpp"
 #include "aelle/base/matrix.hpp"
 #include "aelle/base/random.hpp"
+#include "kernels/cpu/batch_stage.hpp"
 
 namespace aelle::backend {
 namespace {
@@ -80,6 +82,28 @@ TYPED_TEST(Softmax, TakesTheFirstOfEqualClassesAndNoNumberThatIsNotFinite) {
         // As far apart as the numbers go: a probability of 0 has its logarithm all the same.
         EXPECT_EQ(correct({0, -1000, 0}, 1, &loss), 0) << backend->name();
         EXPECT_NEAR(loss, 1000 + std::log(2.0), 1e-3) << backend->name();
+    }
+}
+
+TYPED_TEST(Softmax, LoopsOfAllInstructionSetsAgree) {
+    using T = TypeParam;
+    const double unit = std::numeric_limits<T>::epsilon();
+    for (int set = 0; set <= static_cast<int>(cpu::best_instruction_set()); ++set) {
+        const auto& loops = cpu::elementwise<T>(static_cast<cpu::InstructionSet>(set));
+        for (int64_t n = 1; n < 70; ++n) {
+            RandomStream random(4, static_cast<uint64_t>(n), Purpose::weights);
+            std::vector<T> x(static_cast<std::size_t>(n));
+            for (T& value : x) value = static_cast<T>(random.uniform(-5.0, -1.0));
+            const T top = loops.largest(n, x.data());
+            EXPECT_EQ(top, *std::max_element(x.begin(), x.end()));
+            std::vector<T> p = x;
+            const T sum = loops.normalise(n, p.data(), top);
+            double expected = 0.0;
+            for (const T value : x) expected += std::exp(static_cast<double>(value - top));
+            EXPECT_NEAR(static_cast<double>(sum), expected, 20 * unit * expected) << set << " " << n;
+            for (std::size_t i = 0; i < x.size(); ++i)
+                EXPECT_NEAR(static_cast<double>(p[i]), std::exp(static_cast<double>(x[i] - top)) / expected, 30 * unit) << set << " " << n;
+        }
     }
 }
 

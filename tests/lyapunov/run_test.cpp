@@ -211,9 +211,16 @@ TEST(SpectrumRun, WarmupIsNotAveraged) {
 }
 
 TEST(SpectrumRun, GoesOnWithTheSameBitsAfterASnapshot) {
-    for (const int64_t interval : {0, 1, 3}) {
-        const SpectrumOptions options{.exponents = 12, .steps = 60, .warmup = 20, .interval = interval};
-        const auto system = rank1_system<double>(30, 4.0, 5);
+    struct Chain {
+        double gain;
+        SpectrumOptions options;
+    };
+    const Chain chains[] = {{4.0, {.exponents = 12, .steps = 60, .warmup = 20, .interval = 0}},
+                            {4.0, {.exponents = 12, .steps = 60, .warmup = 20, .interval = 1}},
+                            {4.0, {.exponents = 12, .steps = 60, .warmup = 20, .interval = 3}},
+                            {1.0, {.steps = 130, .interval = 1}}};  // by Gram matrices, with determinants of later blocks
+    for (const auto& [gain, options] : chains) {
+        const auto system = rank1_system<double>(30, gain, 5);
         SpectrumRun<double> whole(cpu(), *system, options);
         std::vector<std::vector<std::byte>> snapshots;
         while (!whole.done()) {
@@ -222,10 +229,10 @@ TEST(SpectrumRun, GoesOnWithTheSameBitsAfterASnapshot) {
             snapshots.push_back(archive.take());
             whole.advance();
         }
-        EXPECT_EQ(whole.steps_done(), 80);
+        EXPECT_EQ(whole.steps_done(), options.warmup + options.steps);
         const Spectrum expected = whole.result();
         for (const auto& snapshot : snapshots) {
-            const auto fresh = rank1_system<double>(30, 4.0, 5);
+            const auto fresh = rank1_system<double>(30, gain, 5);
             SpectrumRun<double> resumed(cpu(), *fresh, options);
             ArchiveReader archive(snapshot);
             resumed.load(archive);
@@ -236,6 +243,7 @@ TEST(SpectrumRun, GoesOnWithTheSameBitsAfterASnapshot) {
                 EXPECT_EQ(std::bit_cast<uint64_t>(found.exponents[i]), std::bit_cast<uint64_t>(expected.exponents[i]));
             EXPECT_EQ(found.factorisations, expected.factorisations);
             EXPECT_EQ(found.reliable, expected.reliable);
+            EXPECT_EQ(std::bit_cast<uint64_t>(found.logdet_defect), std::bit_cast<uint64_t>(expected.logdet_defect));
         }
     }
 }

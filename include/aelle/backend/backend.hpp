@@ -190,17 +190,19 @@ public:
     virtual void qr(QrMethod method, MatrixView<double> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios = {}) const = 0;
     virtual void qr(QrMethod method, MatrixView<float> z, std::span<double> log_r, QrWork& work, MatrixView<float> ratios = {}) const = 0;
 
-    /// Z = Q R by Cholesky factorisation of Z^T Z in `arithmetic`, which costs much less: Q = Z R^-1 in double. Returns the norm of the largest column; 0, with
-    /// z as it was, unless every r_jj is at least 1e-3 (single_precision) or 1e-4 (double_precision) of it, or where a backend has no such path. Q R differs
-    /// from Z by rounding of double alone, but Q^T Q from 1 by rounding of `arithmetic` over the square of the smallest of these fractions: in single_precision
-    /// columns may have half or twice their length. The product of the R of many steps is as good as by reflections all the same, once the last Q
-    /// is factored without loss (performance.md section 3, rule 3, which has R in double; Yamamoto, Nakatsukasa, Yanagisawa & Fukaya, ETNA 44
-    /// (2015), for rounding of Gram matrices).
-    virtual double gram_qr(MatrixView<double> /*z*/, GramArithmetic /*arithmetic*/, std::span<double> /*log_r*/, QrWork& /*work*/,
-                           MatrixView<float> /*ratios*/ = {}) const {
+    /// Z = Q R by Cholesky factorisation of Z^T Z in `arithmetic`, which costs much less: Q = Z R^-1 in double. Returns the norm of the largest column, to
+    /// single precision at least; 0, with z as it was, unless every r_jj is at least `least` times that norm, and 1e-3 (single_precision) or 1e-4
+    /// (double_precision) in any case, or where a backend has no such path. Q R differs from Z by rounding of double alone, but Q^T Q from 1 by rounding of
+    /// `arithmetic` over the square of the smallest of these fractions; columns of Q have half to twice unit length. The product of the R of many steps
+    /// is as good as by reflections all the same, once the last Q is factored without loss (performance.md section 3, rule 3, which has R in
+    /// double; Yamamoto, Nakatsukasa, Yanagisawa & Fukaya, ETNA 44 (2015), for rounding of Gram matrices).
+    virtual double gram_qr(MatrixView<double> /*z*/, GramArithmetic /*arithmetic*/, double /*least*/, std::span<double> /*log_r*/,
+                           QrWork& /*work*/, MatrixView<float> /*ratios*/ = {}) const {
         return 0.0;
     }
-    virtual double gram_qr(MatrixView<float>, GramArithmetic, std::span<double>, QrWork&, MatrixView<float> = {}) const { return 0.0; }
+    virtual double gram_qr(MatrixView<float>, GramArithmetic, double, std::span<double>, QrWork&, MatrixView<float> = {}) const {
+        return 0.0;
+    }
 
     /// log|det A| of a square matrix, which is overwritten; -infinity when singular. Rows and columns are equilibrated first, so that
     /// strongly graded matrices keep relative accuracy.

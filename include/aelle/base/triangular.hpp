@@ -1,7 +1,8 @@
 #pragma once
-/// Products and solutions with small triangular matrices that stay in cache, on one core; for n in the hundreds and more use BLAS.
+/// Products, solutions and factorisations of matrices that stay in the second or third cache, on one core: faster than OpenBLAS up to n = 768 or so.
 
 #include <cstdint>
+#include <vector>
 
 namespace aelle {
 
@@ -28,5 +29,18 @@ void gram(const double* z, int64_t ld_z, int64_t rows, int64_t n, T* g, int64_t 
 /// soon as a pivot r_ii^2 is not above `smallest`. `ld` as above; what is below the diagonal is overwritten.
 template <class T>
 bool cholesky(T* g, int64_t ld, int64_t n, T smallest, T* inverse_diagonal);
+
+/// The four functions for one instruction set.
+template <class T>
+struct TriangularFunctions {
+    void (*solve_from_right)(T*, int64_t, int64_t, const T*, int64_t, int64_t, const T*, bool);
+    void (*lower_part_of_product)(const T*, const T*, T*, int64_t, int64_t);
+    bool (*cholesky)(T*, int64_t, int64_t, T, T*);
+    void (*gram)(const double*, int64_t, int64_t, int64_t, T*, int64_t, T*);
+};
+
+/// One for each instruction set that the processor has, the widest last: for tests.
+template <class T>
+std::vector<const TriangularFunctions<T>*> all_triangular_functions();
 
 }  // namespace aelle

@@ -79,7 +79,7 @@ struct SpectrumOptions {
 struct Spectrum {
     std::vector<double> exponents;  ///< (K) descending unless asked otherwise, natural log per step; -inf where J is singular
     std::vector<uint8_t> reliable;  ///< (K) 0 where rounding may have moved the exponent by more than about 1e-7 (single: 1e-3)
-    /// |sum of exponents - mean log|det J||, the determinants in precision T, over the steps of every 32nd averaged block from the first on; NaN when not
+    /// |sum of exponents - mean log|det J||, the determinants in precision T, over the steps of every 64th averaged block from the first on; NaN when not
     /// checked.
     double logdet_defect = 0.0;
     bool finite = true;          ///< false when the trajectory or an exponent became NaN or +inf
