@@ -43,7 +43,7 @@ struct StageKernels {
     void (*linearise)(int64_t hidden, const T* a, T* state, const void* scalars, T* d_a, T* d_s) = nullptr;
 };
 
-/// Functions of single elements that no cell defines.
+/// Loops over arrays that no cell defines.
 template <class T>
 struct Elementwise {
     void (*tanh)(int64_t count, const T* x, T* y);                            ///< y = tanh(x)

@@ -57,7 +57,7 @@ TYPED_TEST(ProductTest, IsTheSumOfProducts) {
                                     double sum = add || i >= m ? double{before[i + j * ldc]} : 0.0;
                                     for (int64_t p = 0; p < k && i < m; ++p)
                                         sum += double{a[i + p * lda]} * b[p * row_step + j * column_step];
-                                    ASSERT_NEAR(c[i + j * ldc], sum, i < m ? 4 * unit * std::sqrt(static_cast<double>(k)) * 8 : 0.0)
+                                    ASSERT_NEAR(c[i + j * ldc], sum, i < m ? 32 * unit * std::sqrt(static_cast<double>(k)) : 0.0)
                                         << name(set) << " " << m << " x " << n << " x " << k << ", entry " << i << " " << j;
                                 }
                             }
