@@ -1,0 +1,170 @@
+#include "kernels/cuda/emulation.hpp"
+
+#include <algorithm>
+#include <csetjmp>
+#include <exception>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <ucontext.h>
+#include <utility>
+
+#include "aelle/base/error.hpp"
+
+namespace aelle::cuda::emulation {
+namespace {
+
+constexpr std::size_t stack_bytes = 256 * 1024;
+constexpr int lanes = 32;
+
+}  // namespace
+
+Order& order() {
+    static Order chosen = Order::ascending;
+    return chosen;
+}
+
+/// The threads of one block. Contexts are made by ucontext, which asks the kernel; switching between them is by longjmp, which does not.
+class Crew {
+public:
+    Crew(int threads, std::size_t shared_bytes)
+        : threads_(threads),
+          shared_(shared_bytes + alignment),
+          stacks_(static_cast<std::size_t>(threads) * stack_bytes),
+          members_(static_cast<std::size_t>(threads)),
+          warps_(static_cast<std::size_t>((threads + lanes - 1) / lanes)),
+          words_(static_cast<std::size_t>(threads)) {
+        require(threads > 0 && threads % lanes == 0, "emulation: threads of a block come in whole warps");
+        for (int t = 0; t < threads; ++t) members_[t].fibre = std::make_unique<Fibre>(*this, t);
+        for (Barrier& warp : warps_) warp.expected = lanes;
+        all_.expected = threads;
+    }
+
+    void run(int64_t block, const std::function<void(Fibre&)>& body) {
+        block_ = static_cast<int>(block);
+        body_ = &body;
+        std::memset(shared_.data(), 0xFF, shared_.size());
+        for (Member& member : members_) member.state = State::fresh;
+        running_ = 0;
+        arrange();
+        for (int alive = threads_; alive > 0;) {
+            progress_ = false;
+            for (const int t : turn_) {
+                if (members_[t].state == State::ended) continue;
+                resume(t);
+                if (members_[t].state == State::ended) {
+                    --alive;
+                    progress_ = true;
+                }
+            }
+            if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+            require(progress_, "emulation: threads of a block wait at barriers that the others do not reach");
+        }
+        all_.arrived = 0;
+    }
+
+    void wait(Barrier& barrier) {
+        const int64_t generation = barrier.generation;
+        if (++barrier.arrived == barrier.expected) {
+            barrier.arrived = 0;
+            ++barrier.generation;
+            progress_ = true;
+            return;
+        }
+        while (barrier.generation == generation) yield();
+    }
+
+    uint64_t exchange(int thread, uint64_t value, int lane) {
+        const int warp = thread / lanes;
+        words_[thread] = value;
+        wait(warps_[warp]);
+        const uint64_t result = words_[warp * lanes + lane];
+        wait(warps_[warp]);
+        return result;
+    }
+
+    int threads() const { return threads_; }
+    int block() const { return block_; }
+    char* shared() {
+        const auto address = reinterpret_cast<uintptr_t>(shared_.data());
+        return shared_.data() + (alignment - address % alignment) % alignment;
+    }
+    Barrier& all() { return all_; }
+    Barrier& warp(int thread) { return warps_[thread / lanes]; }
+
+private:
+    enum class State { fresh, started, ended };
+    struct Member {
+        State state = State::fresh;
+        std::unique_ptr<Fibre> fibre;
+        std::jmp_buf place;
+    };
+    static constexpr std::size_t alignment = 128;
+
+    void arrange() {
+        turn_.resize(static_cast<std::size_t>(threads_));
+        std::iota(turn_.begin(), turn_.end(), 0);
+        if (order() == Order::descending) std::reverse(turn_.begin(), turn_.end());
+        if (order() == Order::shuffled) std::shuffle(turn_.begin(), turn_.end(), std::mt19937(7));
+    }
+
+    void resume(int t) {
+        running_ = t;
+        if (_setjmp(home_) != 0) return;
+        if (members_[t].state == State::started) _longjmp(members_[t].place, 1);
+        members_[t].state = State::started;
+        getcontext(&context_);
+        context_.uc_stack.ss_sp = stacks_.data() + static_cast<std::size_t>(t) * stack_bytes;
+        context_.uc_stack.ss_size = stack_bytes;
+        context_.uc_link = nullptr;
+        current = this;
+        makecontext(&context_, &Crew::enter, 0);
+        setcontext(&context_);
+    }
+
+    static void enter() {
+        Crew& crew = *current;
+        const int t = crew.running_;
+        try {
+            (*crew.body_)(*crew.members_[t].fibre);
+        } catch (...) {
+            crew.failure_ = std::current_exception();
+        }
+        crew.members_[t].state = State::ended;
+        _longjmp(crew.home_, 1);
+    }
+
+    void yield() {
+        if (_setjmp(members_[running_].place) == 0) _longjmp(home_, 1);
+    }
+
+    static thread_local Crew* current;
+    int threads_, block_ = 0, running_ = 0;
+    std::vector<char> shared_, stacks_;
+    std::vector<Member> members_;
+    std::vector<Barrier> warps_;
+    std::vector<uint64_t> words_;
+    Barrier all_;
+    std::vector<int> turn_;
+    bool progress_ = false;
+    const std::function<void(Fibre&)>* body_ = nullptr;
+    std::exception_ptr failure_;
+    std::jmp_buf home_;
+    ucontext_t context_;
+};
+
+thread_local Crew* Crew::current = nullptr;
+
+int Fibre::threads() const { return crew_->threads(); }
+int Fibre::block() const { return crew_->block(); }
+char* Fibre::shared() const { return crew_->shared(); }
+void Fibre::sync() { crew_->wait(crew_->all()); }
+void Fibre::sync_warp() { crew_->wait(crew_->warp(thread_)); }
+uint64_t Fibre::exchange_bits(uint64_t value, int lane) { return crew_->exchange(thread_, value, lane); }
+
+void run(int64_t blocks, int threads, std::size_t shared_bytes, const std::function<void(Fibre&)>& body) {
+    Crew crew(threads, shared_bytes);
+    for (int64_t block = 0; block < blocks; ++block) crew.run(block, body);
+}
+
+}  // namespace aelle::cuda::emulation
