@@ -21,14 +21,26 @@
 #if defined(__CUDACC__)
 #include <cuda_runtime.h>
 #define AELLE_DEVICE __device__ __forceinline__
+#define AELLE_UNROLL _Pragma("unroll")
 #else
 #include "kernels/cuda/emulation.hpp"
 #define AELLE_DEVICE inline
+#define AELLE_UNROLL
 #endif
 
 namespace aelle::cuda {
 
 inline constexpr int warp_size = 32;
+
+/// a b + c: on a device, where nothing else is fused, by one instruction; on the host as the compiler likes.
+template <class T>
+AELLE_DEVICE T multiply_add(T a, T b, T c) {
+#if defined(__CUDACC__)
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
 
 class Block {
 public:

@@ -1,12 +1,12 @@
 #include "kernels/cuda/emulation.hpp"
 
+#include <ucontext.h>
 #include <algorithm>
 #include <csetjmp>
 #include <exception>
 #include <memory>
 #include <numeric>
 #include <random>
-#include <ucontext.h>
 #include <utility>
 
 #include "aelle/base/error.hpp"
@@ -30,7 +30,7 @@ public:
     Crew(int threads, std::size_t shared_bytes)
         : threads_(threads),
           shared_(shared_bytes + alignment),
-          stacks_(static_cast<std::size_t>(threads) * stack_bytes),
+          stacks_(new char[static_cast<std::size_t>(threads) * stack_bytes]),
           members_(static_cast<std::size_t>(threads)),
           warps_(static_cast<std::size_t>((threads + lanes - 1) / lanes)),
           words_(static_cast<std::size_t>(threads)) {
@@ -114,7 +114,7 @@ private:
         if (members_[t].state == State::started) _longjmp(members_[t].place, 1);
         members_[t].state = State::started;
         getcontext(&context_);
-        context_.uc_stack.ss_sp = stacks_.data() + static_cast<std::size_t>(t) * stack_bytes;
+        context_.uc_stack.ss_sp = stacks_.get() + static_cast<std::size_t>(t) * stack_bytes;
         context_.uc_stack.ss_size = stack_bytes;
         context_.uc_link = nullptr;
         current = this;
@@ -140,7 +140,8 @@ private:
 
     static thread_local Crew* current;
     int threads_, block_ = 0, running_ = 0;
-    std::vector<char> shared_, stacks_;
+    std::vector<char> shared_;
+    std::unique_ptr<char[]> stacks_;  // not touched before a thread runs
     std::vector<Member> members_;
     std::vector<Barrier> warps_;
     std::vector<uint64_t> words_;

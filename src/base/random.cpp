@@ -1,28 +1,16 @@
 #include "aelle/base/random.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <numbers>
 
+#include "aelle/base/random_formulas.hpp"
 #include "aelle/base/vector.hpp"
 
 namespace aelle {
 
-namespace {
-
-std::array<uint32_t, 2> key_words(uint64_t seed) { return {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}; }
-
-// Counter words: block index | step | variant | purpose and the high bits of step and variant.
-std::array<uint32_t, 4> counter_words(uint32_t block, uint64_t variant, Purpose purpose, uint64_t step) {
-    return {block, static_cast<uint32_t>(step), static_cast<uint32_t>(variant),
-            static_cast<uint32_t>(purpose) << 24 ^ static_cast<uint32_t>(step >> 32) << 12 ^ static_cast<uint32_t>(variant >> 32)};
-}
-
-}  // namespace
-
 RandomStream::RandomStream(uint64_t seed, uint64_t variant, Purpose purpose, uint64_t step)
-    : key_(key_words(seed)), counter_(counter_words(0, variant, purpose, step)) {}
+    : key_(random_formulas::key_words(seed)), counter_(random_formulas::counter_words(0, variant, purpose, step)) {}
 
 uint32_t RandomStream::bits() {
     if (used_ == 4) {
@@ -62,8 +50,7 @@ int64_t RandomStream::below(int64_t n) {
 }
 
 RandomField::RandomField(uint64_t seed, uint64_t variant, Purpose purpose, uint64_t step, uint32_t time) {
-    const std::array<uint32_t, 4> words = philox(counter_words(time, variant, purpose, step), key_words(seed));
-    key_ = {words[0], words[1]};
+    key_ = random_formulas::field_key(seed, variant, purpose, step, time);
 }
 
 namespace {
@@ -102,40 +89,6 @@ AELLE_CLONES void fill(Tile& tile, uint32_t first, uint32_t row, uint32_t stream
         for (uint32_t i = 0; i < tile_blocks; ++i) tile.word[j][i] = static_cast<uint32_t>(word[j][i]);
 }
 
-/// ln x of a normal positive x, to about 1e-7 absolute or relative; polynomial of Cephes' logf (Moshier).
-AELLE_BODY float natural_logarithm(float x) {
-    const uint32_t bits = std::bit_cast<uint32_t>(x);
-    const uint32_t shifted = bits - 0x3F3504F3u;  // of sqrt(1/2): the mantissa comes into [sqrt(1/2), sqrt(2))
-    const float exponent = static_cast<float>(static_cast<int32_t>(shifted) >> 23);
-    const float m = std::bit_cast<float>((shifted & 0x007FFFFFu) + 0x3F3504F3u) - 1.0f;
-    float p = 7.0376836292e-2f;
-    p = p * m - 1.1514610310e-1f;
-    p = p * m + 1.1676998740e-1f;
-    p = p * m - 1.2420140846e-1f;
-    p = p * m + 1.4249322787e-1f;
-    p = p * m - 1.6668057665e-1f;
-    p = p * m + 2.0000714765e-1f;
-    p = p * m - 2.4999993993e-1f;
-    p = p * m + 3.3333331174e-1f;
-    const float square = m * m;
-    return m + (square * (m * p - 0.5f)) + exponent * 0.693147181f;
-}
-
-/// cos(2 pi u) and sin(2 pi u) for u in (0, 1), from the octant around the nearest quarter turn.
-AELLE_BODY void turn(float u, float& cosine, float& sine) {
-    const int32_t quarter = static_cast<int32_t>(u * 4.0f + 0.5f);
-    const float x = 6.283185307f * (u - 0.25f * static_cast<float>(quarter));
-    const float z = x * x;
-    const float s = x + x * z * ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f);
-    const float c = 1.0f - 0.5f * z + z * z * ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f);
-    const bool odd = (quarter & 1) != 0;
-    const float a = odd ? s : c, b = odd ? c : s;
-    cosine = ((quarter + 1) & 2) != 0 ? -a : a;
-    sine = (quarter & 2) != 0 ? -b : b;
-}
-
-AELLE_BODY float unit_interval(uint32_t word) { return (static_cast<float>(static_cast<int32_t>(word >> 9)) + 0.5f) * 0x1p-23f; }
-
 /// values[4 i + j] = planes[j][i]
 AELLE_BODY void interleave(const float (&planes)[4][tile_blocks], float* values) {
     for (uint32_t i = 0; i < tile_blocks; ++i) {
@@ -150,7 +103,7 @@ AELLE_BODY void interleave(const float (&planes)[4][tile_blocks], float* values)
 AELLE_CLONES void uniforms(const Tile& tile, float* values) {
     alignas(64) float planes[4][tile_blocks];
     for (uint32_t j = 0; j < 4; ++j)
-        for (uint32_t i = 0; i < tile_blocks; ++i) planes[j][i] = unit_interval(tile.word[j][i]);
+        for (uint32_t i = 0; i < tile_blocks; ++i) planes[j][i] = random_formulas::unit_interval(tile.word[j][i]);
     interleave(planes, values);
 }
 
@@ -159,13 +112,10 @@ AELLE_CLONES void normals(const Tile& tile, float* values) {
     for (uint32_t pair = 0; pair < 4; pair += 2) {
 #pragma omp simd
         for (uint32_t i = 0; i < tile_blocks; ++i) {
-            const float u = (static_cast<float>(static_cast<int32_t>(tile.word[pair][i] >> 1)) + 0.5f) * 0x1p-31f;
-            const float squared = -2.0f * natural_logarithm(u);
-            const float radius = std::sqrt(squared > 0.0f ? squared : 0.0f);  // ln may round to above 0 next to u = 1
-            float cosine, sine;
-            turn(unit_interval(tile.word[pair + 1][i]), cosine, sine);
-            planes[pair][i] = radius * cosine;
-            planes[pair + 1][i] = radius * sine;
+            float first, second;
+            random_formulas::normal_pair(tile.word[pair][i], tile.word[pair + 1][i], first, second);
+            planes[pair][i] = first;
+            planes[pair + 1][i] = second;
         }
     }
     interleave(planes, values);

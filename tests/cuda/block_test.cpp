@@ -91,9 +91,7 @@ struct Stuck {
     }
 };
 
-TEST(CudaEmulation, ThreadsThatWaitForOthersThatEndedAreReported) {
-    EXPECT_THROW(launch(nullptr, 1, 0, Stuck{}), InternalError);
-}
+TEST(CudaEmulation, ThreadsThatWaitForOthersThatEndedAreReported) { EXPECT_THROW(launch(nullptr, 1, 0, Stuck{}), InternalError); }
 
 struct Throws {
     static constexpr int threads = 32, blocks_per_multiprocessor = 1;

@@ -22,6 +22,14 @@ AELLE_HOST_DEVICE inline T tanh_derivative(T a)
     return T(4) * e / (s * s);
 }
 
+/// So that a cell's equations find it for plain numbers as they do for dual ones.
+template <class T>
+AELLE_HOST_DEVICE inline T tanh(T a)
+    requires std::is_floating_point_v<T>
+{
+    return std::tanh(a);
+}
+
 /// 1 / (1 + exp(-a)), without overflow.
 template <class T>
 AELLE_HOST_DEVICE inline T sigmoid(T a)

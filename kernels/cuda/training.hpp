@@ -1,0 +1,383 @@
+#pragma once
+/// Training of many networks of one cell, one block of threads each: whole minibatches, forward, loss, backward through time and the optimiser,
+/// without the host (performance.md 4.3, T2). Weights, states and gradients lie in device memory and are read through the caches.
+///
+/// Column t * batch + b belongs to step t of sequence b. Every number is found by one thread, or in a fixed order by all, so a network's bits depend
+/// neither on the networks beside it nor on how its batches are cut into launches.
+
+#include <cmath>
+#include <limits>
+
+#include "aelle/base/dual.hpp"
+#include "aelle/base/random_formulas.hpp"
+#include "kernels/cuda/optimiser.hpp"
+#include "kernels/cuda/product.hpp"
+#include "kernels/cuda/readout.hpp"
+#include "kernels/cuda/training_plan.hpp"
+
+namespace aelle::cuda {
+
+template <class Cell>
+struct Training {
+    static constexpr int threads = 256, blocks_per_multiprocessor = 1;
+    static constexpr std::size_t shared_bytes = (product_scratch(threads) + 64) * sizeof(float) + 64 * sizeof(double);
+
+    const TrainingPlan* plan;
+    SequenceData data;
+    const TrainingWork* work;  ///< of every block
+
+    AELLE_DEVICE void operator()(const Block& block) const;
+};
+
+/// One minibatch of one network.
+template <class Cell>
+class TrainingPass {
+public:
+    static constexpr int threads = Training<Cell>::threads, blocks = Cell::blocks;
+
+    AELLE_DEVICE TrainingPass(const Block& block, const TrainingPlan& plan, const SequenceData& data, const TrainingWork& work)
+        : block_(block),
+          plan_(plan),
+          cell_(plan.cell),
+          data_(data),
+          work_(work),
+          memory_(work.memory),
+          reals_(reinterpret_cast<double*>(block.shared())),
+          panel_(reinterpret_cast<float*>(reals_ + 64)),
+          integers_(reinterpret_cast<int*>(panel_ + product_scratch(threads))),
+          hidden_(plan.cell.hidden) {
+        // The struct of a cell's scalars holds the spec's scalars as doubles in the spec's order.
+        auto* to = reinterpret_cast<char*>(&scalars_);
+        const auto* from = reinterpret_cast<const char*>(cell_.scalars);
+        for (std::size_t i = 0; i < sizeof(scalars_) && sizeof(scalars_) >= sizeof(double); ++i) to[i] = from[i];
+    }
+
+    /// Batch number `number` of the launch; false once the network is not finite.
+    AELLE_DEVICE bool run(int number) {
+        const int first = number * plan_.batch;
+        order_ = work_.order + first;
+        batch_ = work_.count - first < plan_.batch ? work_.count - first : plan_.batch;
+        update_ = static_cast<uint64_t>(work_.first_update + number);
+        build_matrices();
+        forward();
+        Readout readout{block_, plan_, memory_, panel_, reals_, integers_};
+        readout.batch = batch_;
+        readout.load(last_states(), work_.learning ? plan_.dropout : 0.0, work_.seed, work_.variant, update_);
+        int correct = 0;
+        const double loss = readout.loss(*this, work_.learning, correct);
+        if (block_.thread() == 0) {
+            work_.losses[number] = loss;
+            work_.correct[number] = correct;
+        }
+        if (work_.probabilities != nullptr) readout.copy_probabilities(work_.probabilities);
+        if (!work_.learning) return true;
+        if (!std::isfinite(loss)) return false;
+        readout.backward();
+        backward();
+        weight_gradients();
+        return descend(block_, plan_, memory_, work_.first_update + number + 1, reals_, integers_);
+    }
+
+    /// The class to predict of column j of the last target steps.
+    AELLE_DEVICE int target(int64_t j) const {
+        const int64_t t = j / batch_, b = j % batch_;
+        return data_.targets[int64_t{order_[b]} * plan_.target_steps + t];
+    }
+
+private:
+    AELLE_DEVICE float* pre(int stage) const { return memory_ + plan_.pre[stage]; }
+    AELLE_DEVICE int64_t pre_rows(int stage) const { return int64_t{cell_.slots[stage]} * hidden_; }
+    /// Block b of the state before step t, (H x batch) with leading dimension H.
+    AELLE_DEVICE float* state(int t, int b) const { return memory_ + plan_.states + ((int64_t{t} * blocks + b) * plan_.batch) * hidden_; }
+    /// Block b as the stage finds it: earlier stages' work is done.
+    AELLE_DEVICE const float* found(int stage, int t, int b) const {
+        return state(cell_.writer[b] >= 0 && cell_.writer[b] < stage ? t + 1 : t, b);
+    }
+    AELLE_DEVICE float* last_states() const { return state(plan_.steps - plan_.target_steps + 1, cell_.readout); }
+    AELLE_DEVICE const float* matrix(const TermPlan& term) const {
+        return term.matrix >= 0 ? memory_ + plan_.matrices + term.matrix : memory_ + plan_.parameters + term.offset;
+    }
+    AELLE_DEVICE float* gradient() const { return memory_ + plan_.gradient; }
+    /// A state that a term reads at step t.
+    AELLE_DEVICE const float* source(const TermPlan& term, int t) const {
+        return state(term.source == cells::Source::updated_state ? t + 1 : t, term.block);
+    }
+    AELLE_DEVICE static float through(const TermPlan& term, float x) { return term.through == cells::Through::tanh ? std::tanh(x) : x; }
+    AELLE_DEVICE const float* input(int64_t column) const {
+        const int64_t t = column / batch_, b = column % batch_;
+        return data_.values + (int64_t{order_[b]} * plan_.steps + t) * data_.features;
+    }
+    AELLE_DEVICE int symbol(int64_t column) const {
+        const int64_t t = column / batch_, b = column % batch_;
+        return data_.symbols[int64_t{order_[b]} * plan_.steps + t];
+    }
+
+    /// Effective matrices of structured terms.
+    AELLE_DEVICE void build_matrices() const {
+        for (int n = 0; n < cell_.first_term[cell_.stages]; ++n) {
+            const TermPlan& term = cell_.term[n];
+            if (term.matrix < 0) continue;
+            float* to = memory_ + plan_.matrices + term.matrix;
+            const float* m = memory_ + plan_.parameters + term.offset;
+            const float* right = memory_ + plan_.parameters + term.offset2;
+            block_.each(int64_t{hidden_} * hidden_, [&](int64_t e) {
+                const int64_t i = e / hidden_, j = e % hidden_;
+                if (term.form == cells::Form::outer) {
+                    to[e] = m[i] * right[j];
+                } else {
+                    const float mixed = m[e] + static_cast<float>(term.mirrored) * m[j * hidden_ + i];
+                    to[e] = i == j ? mixed - static_cast<float>(term.shift) : mixed;
+                }
+            });
+        }
+    }
+
+    AELLE_DEVICE void forward() const {
+        const int64_t columns = int64_t{plan_.steps} * batch_;
+        for (int s = 0; s < cell_.stages; ++s) {
+            float* a = pre(s);
+            block_.each(pre_rows(s) * columns, [&](int64_t e) { a[e] = 0.0f; });
+            for (int n = cell_.first_term[s]; n < cell_.first_term[s + 1]; ++n)
+                if (!cell_.term[n].reads_state()) add_outer_term(cell_.term[n], s, columns);
+        }
+        for (int b = 0; b < blocks; ++b) {
+            float* start = state(0, b);
+            block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { start[e] = 0.0f; });
+        }
+        for (int t = 0; t < plan_.steps; ++t) forward_stage<0>(t);
+    }
+
+    /// Terms that do not read the state, of all steps at once.
+    AELLE_DEVICE void add_outer_term(const TermPlan& term, int stage, int64_t columns) const {
+        float* a = pre(stage) + int64_t{term.slot} * hidden_;
+        const int64_t ld = pre_rows(stage);
+        if (term.source == cells::Source::input) {
+            const float* w = matrix(term);
+            const int width = term.columns;
+            if (plan_.one_hot) {
+                block_.each(term.rows * columns, [&](int64_t e) {
+                    const int64_t i = e % term.rows, column = e / term.rows;
+                    a[i + column * ld] += w[i * width + symbol(column)];
+                });
+                return;
+            }
+            product<threads, Along::inner, Along::inner>(
+                block_, term.rows, static_cast<int>(columns), width, panel_, [&](int i, int k) { return w[int64_t{i} * width + k]; },
+                [&](int k, int j) { return input(j)[k]; }, [&](int i, int j, float sum) { a[i + j * ld] += sum; });
+            return;
+        }
+        block_.each(term.rows * columns, [&](int64_t e) {
+            const int64_t i = e % term.rows, column = e / term.rows;
+            a[i + column * ld] += unit_term(term, i, column);
+        });
+    }
+
+    /// A bias or a noise of unit i.
+    AELLE_DEVICE float unit_term(const TermPlan& term, int64_t i, int64_t column) const {
+        if (!term.noise()) return term.offset >= 0 ? memory_[plan_.parameters + term.offset + i] : static_cast<float>(term.strength);
+        const bool factor = term.source == cells::Source::factor_noise;
+        if (!work_.learning) return factor ? 1.0f : 0.0f;
+        const auto t = static_cast<uint32_t>(column / batch_), b = static_cast<uint32_t>(column % batch_);
+        const auto key = random_formulas::field_key(work_.seed, work_.variant, Purpose::noise, update_, t);
+        const auto v = static_cast<float>(term.strength);
+        const auto stream = static_cast<uint32_t>(term.noise_index), unit = static_cast<uint32_t>(i);
+        if (factor) return 1.0f - v * (1.0f - random_formulas::field_uniform(key, stream, b, unit));
+        return v * random_formulas::field_normal(key, stream, b, unit);
+    }
+
+    template <int Stage>
+    AELLE_DEVICE void forward_stage(int t) const {
+        const int64_t ld = pre_rows(Stage);
+        float* a = pre(Stage) + int64_t{t} * batch_ * ld;
+        for (int n = cell_.first_term[Stage]; n < cell_.first_term[Stage + 1]; ++n) {
+            const TermPlan& term = cell_.term[n];
+            if (!term.reads_state()) continue;
+            const float* w = matrix(term);
+            const float* s = source(term, t);
+            float* to = a + int64_t{term.slot} * hidden_;
+            product<threads, Along::inner, Along::inner>(
+                block_, term.rows, batch_, hidden_, panel_, [&](int i, int k) { return w[int64_t{i} * hidden_ + k]; },
+                [&](int k, int j) { return through(term, s[k + int64_t{j} * hidden_]); },
+                [&](int i, int j, float sum) { to[i + j * ld] += sum; });
+        }
+        block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { update_unit<Stage>(t, a + e / hidden_ * ld + e % hidden_, e); });
+        if constexpr (Stage + 1 < static_cast<int>(Cell::slots.size())) forward_stage<Stage + 1>(t);
+    }
+
+    template <int Stage>
+    AELLE_DEVICE void update_unit(int t, const float* a, int64_t e) const {
+        constexpr int slots = Cell::slots[Stage];
+        float x[slots + 1], old[blocks], next[blocks];
+        for (int k = 0; k < slots; ++k) x[k] = a[int64_t{k} * hidden_];
+        for (int b = 0; b < blocks; ++b) next[b] = old[b] = found(Stage, t, b)[e];
+        Cell::template pointwise<Stage, float>(x, old, scalars_, next);
+        for (int b = 0; b < blocks; ++b)
+            if (cell_.writer[b] == Stage || (Stage == 0 && cell_.writer[b] < 0)) state(t + 1, b)[e] = next[b];
+    }
+
+    AELLE_DEVICE void backward() const {
+        const int64_t count = cell_.state_size() * plan_.batch;
+        float* delta = memory_ + plan_.delta;
+        float* old = memory_ + plan_.delta_old;
+        block_.each(count, [&](int64_t e) { delta[e] = old[e] = 0.0f; });
+        float* seen = delta + int64_t{cell_.readout} * plan_.batch * hidden_;
+        for (int t = plan_.steps - 1; t >= 0; --t) {
+            const int target = t - (plan_.steps - plan_.target_steps);
+            if (target >= 0) {
+                const float* d = memory_ + plan_.d_features + int64_t{target} * batch_ * hidden_;
+                block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { seen[e] += d[e]; });
+            }
+            backward_stage<static_cast<int>(Cell::slots.size()) - 1>(t);
+            if (t == 0) break;
+            block_.each(count, [&](int64_t e) {
+                delta[e] += old[e];
+                old[e] = 0.0f;
+            });
+        }
+    }
+
+    template <int Stage>
+    AELLE_DEVICE void backward_stage(int t) const {
+        const int64_t ld = pre_rows(Stage);
+        float* a = pre(Stage) + int64_t{t} * batch_ * ld;
+        block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { pull_unit_back<Stage>(t, a + e / hidden_ * ld + e % hidden_, e); });
+        for (int n = cell_.first_term[Stage]; n < cell_.first_term[Stage + 1]; ++n) {
+            const TermPlan& term = cell_.term[n];
+            if (!term.reads_state() || (t == 0 && term.source == cells::Source::state)) continue;
+            const float* w = matrix(term);
+            const float* s = source(term, t);
+            const float* d = a + int64_t{term.slot} * hidden_;
+            float* to = memory_ + (term.source == cells::Source::state ? plan_.delta_old : plan_.delta) +
+                        int64_t{term.block} * plan_.batch * hidden_;
+            product<threads, Along::outer, Along::inner>(
+                block_, hidden_, batch_, term.rows, panel_, [&](int j, int k) { return w[int64_t{k} * hidden_ + j]; },
+                [&](int k, int b) { return d[k + b * ld]; },
+                [&](int j, int b, float sum) {
+                    const int64_t e = j + int64_t{b} * hidden_;
+                    to[e] += term.through == cells::Through::tanh ? tanh_derivative(s[e]) * sum : sum;
+                });
+        }
+        if constexpr (Stage > 0) backward_stage<Stage - 1>(t);
+    }
+
+    /// Gradients with respect to what the stage wrote become those with respect to what it read, unit by unit; those of pre-activations take their place.
+    template <int Stage>
+    AELLE_DEVICE void pull_unit_back(int t, float* a, int64_t e) const {
+        constexpr int slots = Cell::slots[Stage];
+        using D = Dual<float, slots + blocks>;
+        D x[slots + 1], old[blocks], next[blocks];
+        float* delta = memory_ + plan_.delta + e;
+        const int64_t stride = int64_t{plan_.batch} * hidden_;
+        for (int k = 0; k < slots; ++k) x[k] = D::variable(a[int64_t{k} * hidden_], k);
+        for (int b = 0; b < blocks; ++b) next[b] = old[b] = D::variable(found(Stage, t, b)[e], slots + b);
+        Cell::template pointwise<Stage, float>(x, old, scalars_, next);
+        float d_a[slots + 1] = {}, d_s[blocks] = {};
+        for (int b = 0; b < blocks; ++b) {
+            const float d = delta[b * stride];
+            for (int k = 0; k < slots; ++k) d_a[k] += next[b].d[k] * d;
+            for (int c = 0; c < blocks; ++c) d_s[c] += next[b].d[slots + c] * d;
+        }
+        for (int k = 0; k < slots; ++k) a[int64_t{k} * hidden_] = d_a[k];
+        for (int c = 0; c < blocks; ++c) delta[c * stride] = d_s[c];
+    }
+
+    AELLE_DEVICE void weight_gradients() const {
+        float* g = gradient();
+        block_.each(cell_.parameters, [&](int64_t e) { g[e] = 0.0f; });
+        if (plan_.one_hot) sort_columns();
+        for (int s = 0; s < cell_.stages; ++s)
+            for (int n = cell_.first_term[s]; n < cell_.first_term[s + 1]; ++n)
+                if (cell_.term[n].offset >= 0) add_gradient(cell_.term[n], s);
+    }
+
+    AELLE_DEVICE void add_gradient(const TermPlan& term, int stage) const {
+        const int64_t ld = pre_rows(stage), columns = int64_t{plan_.steps} * batch_;
+        const float* d = pre(stage) + int64_t{term.slot} * hidden_;
+        float* to = term.matrix >= 0 ? memory_ + plan_.matrix_gradients + term.matrix : gradient() + term.offset;
+        const bool fresh = term.matrix >= 0;
+        const int width = term.columns;
+        const auto store = [&](int i, int j, float sum) {
+            float& place = to[int64_t{i} * width + j];
+            place = fresh ? sum : place + sum;
+        };
+        const auto delta = [&](int i, int k) { return d[i + k * ld]; };
+        if (term.source == cells::Source::one) {
+            block_.each(term.rows, [&](int64_t i) {
+                float sum = 0.0f;
+                for (int64_t k = 0; k < columns; ++k) sum += d[i + k * ld];
+                to[i] += sum;
+            });
+        } else if (term.source == cells::Source::input && plan_.one_hot) {
+            const auto* order = reinterpret_cast<const int32_t*>(memory_ + plan_.column_order);
+            const auto* start = reinterpret_cast<const int32_t*>(memory_ + plan_.symbol_start);
+            block_.each(int64_t{term.rows} * width, [&](int64_t e) {
+                const int64_t i = e % term.rows, j = e / term.rows;
+                float sum = 0.0f;
+                for (int32_t k = start[j]; k < start[j + 1]; ++k) sum += d[i + order[k] * ld];
+                to[i * width + j] += sum;
+            });
+        } else if (term.source == cells::Source::input) {
+            product<threads, Along::outer, Along::outer>(
+                block_, term.rows, width, static_cast<int>(columns), panel_, delta, [&](int k, int j) { return input(k)[j]; }, store);
+        } else {
+            product<threads, Along::outer, Along::outer>(
+                block_, term.rows, width, static_cast<int>(columns), panel_, delta,
+                [&](int k, int j) { return through(term, source(term, k / batch_)[j + int64_t{k % batch_} * hidden_]); }, store);
+        }
+        if (term.matrix >= 0) pull_back(block_, term, hidden_, memory_ + plan_.parameters, to, gradient());
+    }
+
+    /// Columns by symbol, each symbol's in their order.
+    AELLE_DEVICE void sort_columns() const {
+        auto* order = reinterpret_cast<int32_t*>(memory_ + plan_.column_order);
+        auto* start = reinterpret_cast<int32_t*>(memory_ + plan_.symbol_start);
+        const auto columns = static_cast<int32_t>(plan_.steps * batch_);
+        block_.each(cell_.input, [&](int64_t c) {
+            int32_t count = 0;
+            for (int32_t k = 0; k < columns; ++k) count += symbol(k) == c ? 1 : 0;
+            start[c + 1] = count;
+        });
+        if (block_.thread() == 0) {
+            start[0] = 0;
+            for (int c = 0; c < cell_.input; ++c) start[c + 1] += start[c];
+        }
+        block_.sync();
+        block_.each(cell_.input, [&](int64_t c) {
+            int32_t at = start[c];
+            for (int32_t k = 0; k < columns; ++k)
+                if (symbol(k) == c) order[at++] = k;
+        });
+    }
+
+    const Block& block_;
+    const TrainingPlan& plan_;
+    const CellPlan& cell_;
+    const SequenceData& data_;
+    const TrainingWork& work_;
+    float* memory_;
+    double* reals_;
+    float* panel_;
+    int* integers_;
+    int hidden_;
+    typename Cell::Scalars scalars_;
+    const int32_t* order_ = nullptr;
+    int batch_ = 0;
+    uint64_t update_ = 0;
+};
+
+template <class Cell>
+AELLE_DEVICE void Training<Cell>::operator()(const Block& block) const {
+    const TrainingWork mine = work[block.index()];
+    TrainingPass<Cell> pass(block, *plan, data, mine);
+    const int batches = (mine.count + plan->batch - 1) / plan->batch;
+    int done = 0;
+    while (done < batches) {
+        ++done;
+        if (pass.run(done - 1)) continue;
+        done = -done;
+        break;
+    }
+    if (block.thread() == 0) *mine.finite = done;
+}
+
+}  // namespace aelle::cuda
