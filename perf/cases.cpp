@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "aelle/backend/choose.hpp"
 #include "aelle/base/random.hpp"
 
 namespace aelle::perf {

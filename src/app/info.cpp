@@ -11,14 +11,13 @@
 namespace aelle::app {
 namespace {
 
-void info(Session& session, const CommonOptions& common) {
+void info(Session& session) {
     const BuildInfo& build = build_info();
     std::vector<std::string> cell_names;
     for (const cells::CellSpec& cell : cells::all_cells()) cell_names.emplace_back(cell.name);
-    const backend::Choice choice = backend::choose(common.device);
     session.console().result("version    " + build.version + ", commit " + build.commit + "\nbuild      " + build.build_type + ", " +
                              build.compiler + "\nflags      " + build.flags + "\ncells      " + join(cell_names, " ") + "\ndevice     " +
-                             choice.backend->device_kind() + "\nGPU        " + choice.gpu_note + "\nBLAS       " +
+                             session.device_kind() + "\nGPU        " + session.gpu_note() + "\nBLAS       " +
                              backend::blas_description() + "\nMPI        " + study::mpi_description() + ", " +
                              std::to_string(session.comm().size()) + " ranks\nHDF5       " + io::hdf5_version() + "\nthreads    " +
                              std::to_string(session.threads()) + " of " + std::to_string(available_cores()) + " cores");
@@ -32,7 +31,7 @@ void add_info(CLI::App& program, Action& action) {
     add_common_options(*command, *options);
     command->callback([options, &action] {
         action = [options] {
-            return run_command(*options, [&](Session& session) { session.at_rank_0([&] { info(session, *options); }); });
+            return run_command(*options, [&](Session& session) { session.at_rank_0([&] { info(session); }); });
         };
     });
 }

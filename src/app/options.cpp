@@ -132,6 +132,7 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
     command.add_option("--device", options.device, "Where to compute (default auto)")
         ->transform(CLI::Transformer(devices))
         ->option_text("auto|cpu|cuda");
+    command.add_flag("--share-gpus", options.share_gpus, "Let several ranks of a node use one GPU");
     if (const char* data = std::getenv("AELLE_DATA")) options.data = data;
     command.add_option("--data", options.data, "Folder of data sets (default $AELLE_DATA)")->type_name("DIR");
     command.add_option_function<std::string>(

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "aelle/backend/backend.hpp"
+#include "aelle/backend/choose.hpp"
 #include "aelle/cells/spec.hpp"
 #include "aelle/study/comm.hpp"
 
@@ -18,13 +18,14 @@ namespace aelle::app {
 struct CommonOptions {
     int threads = 0;  ///< 0: the cores this process may use, divided among the ranks that share them
     backend::Device device = backend::Device::automatic;
+    bool share_gpus = false;
     std::filesystem::path data;
     std::optional<double> time_limit;  ///< seconds
     bool quiet = false;
     bool verbose = false;
 };
 
-/// Adds --threads, --device, --data, --time-limit, --quiet and --verbose.
+/// Adds --threads, --device, --share-gpus, --data, --time-limit, --quiet and --verbose.
 void add_common_options(CLI::App& command, CommonOptions& options);
 
 /// SECONDS or [D-]HH:MM:SS; UsageError otherwise.

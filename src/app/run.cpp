@@ -176,12 +176,16 @@ void run(Session& session, const RunOptions& options) {
         if (options.dry_run) return describe(session, study, output);
         study::create_folder(folder, options.fresh, options.force);
         lock.emplace(folder);
-        study::prepare_folder(folder, study.document, session.backend().device_kind(), options.fresh);
+        study::prepare_folder(folder, study.document, session.device_kind(), options.fresh);
         session.console().note("study " + study.config.name + ": " + std::to_string(study.variants.size()) + " variants, " +
                                std::to_string(session.comm().size()) + " ranks, " + std::to_string(session.threads()) +
                                " threads each, output in " + output.string());
     });
     if (options.dry_run) return;
+    if (const bool gpu = session.groups() != nullptr; gpu) {
+        const std::string map = session.device_map();
+        if (session.first()) session.console().note(map);
+    }
     const Study study = checked ? std::move(*checked) : read_study_file(options);
     if (!train(session, folder, study, options)) {
         session.at_rank_0([] { throw Interrupted("interrupted; what was finished is saved, and the same command continues"); });
@@ -189,7 +193,7 @@ void run(Session& session, const RunOptions& options) {
     session.at_rank_0([&] {
         if (merged(folder, study)) return;
         study::merge_study(folder, study.document, study.config, *study.task, study.variants, study.groups, study.shape,
-                           session.backend().device_kind());
+                           session.device_kind());
         session.console().note("wrote " + folder.study_file().string());
     });
     if (options.until == "study") return;

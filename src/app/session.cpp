@@ -25,8 +25,9 @@ Session::Session(study::Comm& comm, const CommonOptions& options)
       deadline_(options.time_limit),
       console_(comm_.rank() == 0, options.quiet, options.verbose),
       threads_(choose_threads(options, comm_)) {
-    at_rank_0([&] { choice_ = backend::choose(options.device); });
-    if (!first()) choice_ = backend::choose(options.device);
+    const backend::Place place{comm_.rank_on_node(), comm_.ranks_on_node(), options.share_gpus};
+    at_rank_0([&] { choice_ = backend::choose(options.device, place); });
+    if (!first()) choice_ = backend::choose(options.device, place);
     const int cores = available_cores();
     if (first() && threads_ * comm_.ranks_sharing_cores() > cores && options.threads > 0) {
         console_.warning(std::to_string(threads_) + " threads for each of " + std::to_string(comm_.ranks_sharing_cores()) +
@@ -52,6 +53,18 @@ void Session::at_rank_0(const std::function<void()>& work) {
     failed_together_ = status != ExitStatus::ok;
     if (failure) std::rethrow_exception(failure);
     if (failed_together_) throw SilentExit{status};
+}
+
+std::string Session::device_map() {
+    std::vector<std::byte> mine;
+    for (const char c : choice_.gpu_note) mine.push_back(static_cast<std::byte>(c));
+    std::string text;
+    const auto all = comm_.gather(mine);
+    for (std::size_t rank = 0; rank < all.size(); ++rank) {
+        text += (rank == 0 ? "rank " : "\nrank ") + std::to_string(rank) + ": ";
+        for (const std::byte b : all[rank]) text += static_cast<char>(b);
+    }
+    return text;
 }
 
 void Session::check_stop() const {

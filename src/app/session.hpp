@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "aelle/backend/backend.hpp"
+#include "aelle/backend/choose.hpp"
 #include "aelle/base/error.hpp"
 #include "aelle/study/comm.hpp"
 #include "aelle/study/stop.hpp"
@@ -27,6 +27,10 @@ public:
     study::Comm& comm() { return comm_; }
     Console& console() { return console_; }
     const backend::Backend& backend() const { return *choice_.backend; }
+    const backend::GroupEngine* groups() const { return choice_.groups.get(); }  ///< null without a GPU
+    std::string device_kind() const { return choice_.device_kind(); }
+    std::string gpu_note() const { return choice_.gpu_note; }
+    std::string device_map();  ///< which rank has which GPU, a line each, at rank 0; collective
     int threads() const { return threads_; }
     const study::Deadline& deadline() const { return deadline_; }
     bool first() const { return comm_.rank() == 0; }

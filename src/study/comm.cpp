@@ -22,6 +22,8 @@ public:
     int rank() const override { return 0; }
     int size() const override { return 1; }
     int ranks_sharing_cores() const override { return 1; }
+    int rank_on_node() const override { return 0; }
+    int ranks_on_node() const override { return 1; }
     void send(int, int tag, int64_t value) override { mail_.push_back({0, tag, value}); }
     std::optional<Message> poll() override {
         if (mail_.empty()) return std::nullopt;
@@ -70,6 +72,8 @@ public:
         check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI_Comm_size");
         MPI_Comm node = MPI_COMM_NULL;
         check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
+        check(MPI_Comm_rank(node, &rank_on_node_), "MPI_Comm_rank");
+        check(MPI_Comm_size(node, &ranks_on_node_), "MPI_Comm_size");
         MPI_Comm sharing = MPI_COMM_NULL;
         check(MPI_Comm_split(node, affinity_color(), 0, &sharing), "MPI_Comm_split");
         check(MPI_Comm_size(sharing, &sharing_), "MPI_Comm_size");
@@ -84,6 +88,8 @@ public:
     int rank() const override { return rank_; }
     int size() const override { return size_; }
     int ranks_sharing_cores() const override { return sharing_; }
+    int rank_on_node() const override { return rank_on_node_; }
+    int ranks_on_node() const override { return ranks_on_node_; }
 
     void send(int to, int tag, int64_t value) override {
         while (!outbox_.empty()) {
@@ -156,6 +162,8 @@ private:
     int rank_ = 0;
     int size_ = 1;
     int sharing_ = 1;
+    int rank_on_node_ = 0;
+    int ranks_on_node_ = 1;
     std::deque<Pending> outbox_;  // a deque keeps addresses while messages are under way
 };
 

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "aelle/backend/backend.hpp"
+#include "aelle/backend/choose.hpp"
 #include "aelle/cells/list.hpp"
 #include "kernels/cpu/network.hpp"
 #include "kernels/reference/network.hpp"

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "aelle/backend/backend.hpp"
+#include "aelle/backend/choose.hpp"
 #include "tests/fixtures/plain_cells.hpp"
 #include "tests/fixtures/random_network.hpp"
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "aelle/backend/backend.hpp"
+#include "aelle/backend/choose.hpp"
 #include "fixtures/random_network.hpp"
 #include "kernels/cpu/frozen.hpp"
 

@@ -7,7 +7,7 @@
 #include <limits>
 #include <numbers>
 
-#include "aelle/backend/backend.hpp"
+#include "aelle/backend/choose.hpp"
 #include "aelle/base/error.hpp"
 #include "kernels/cpu/qr.hpp"
 #include "tests/fixtures/quad.hpp"

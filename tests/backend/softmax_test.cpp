@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include "aelle/backend/backend.hpp"
+#include "aelle/backend/choose.hpp"
 #include "aelle/base/matrix.hpp"
 #include "aelle/base/random.hpp"
 #include "kernels/cpu/batch_stage.hpp"

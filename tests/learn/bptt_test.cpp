@@ -1,4 +1,5 @@
 // Training by backpropagation through time, and evaluation, on the cpu backend.
+#include "aelle/backend/choose.hpp"
 #include "aelle/learn/bptt.hpp"
 
 #include <algorithm>

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <gtest/gtest.h>
 
+#include "aelle/backend/choose.hpp"
 #include "aelle/base/error.hpp"
 #include "aelle/base/random.hpp"
 

@@ -1,3 +1,4 @@
+#include "aelle/backend/choose.hpp"
 #include "aelle/learn/force.hpp"
 
 #include <gtest/gtest.h>

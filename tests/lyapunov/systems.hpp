@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "aelle/backend/backend.hpp"
+#include "aelle/backend/choose.hpp"
 #include "aelle/lyapunov/spectrum.hpp"
 
 namespace aelle::lyapunov::test {

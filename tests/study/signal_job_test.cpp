@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "aelle/backend/choose.hpp"
 #include "aelle/study/signal_task.hpp"
 #include "aelle/study/toml.hpp"
 #include "aelle/study/variants.hpp"

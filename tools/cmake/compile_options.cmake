@@ -1,21 +1,27 @@
-add_compile_options(-Wall -Wextra -Wpedantic $<$<COMPILE_LANGUAGE:CXX>:-Wshadow> -Wconversion -Wno-sign-conversion)
+# For the host's compiler; nvcc has its own (cuda.cmake).
+function(aelle_host_options)
+  add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:${ARGN}>")
+endfunction()
+
+aelle_host_options(-Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion)
+add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wshadow>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
   # False alarms in std::string and std::vector at -O3 (GCC bugs 105651 and 105329), and in vector registers where nothing is optimised.
-  add_compile_options(-Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
+  aelle_host_options(-Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
 endif()
 if(AELLE_WERROR)
-  add_compile_options(-Werror)
+  aelle_host_options(-Werror)
 endif()
 
 string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
 set(AELLE_FLAGS_TEXT "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${build_type}}")
 if(AELLE_NATIVE)
-  add_compile_options(-march=native)
+  aelle_host_options(-march=native)
   string(APPEND AELLE_FLAGS_TEXT " -march=native")
 endif()
 if(AELLE_SANITIZE)
   set(sanitize -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
-  add_compile_options(${sanitize} -O1 -g1)  # -O2 doubles the time to compile
+  aelle_host_options(${sanitize} -O1 -g1)  # -O2 doubles the time to compile
   add_link_options(${sanitize})
   string(APPEND AELLE_FLAGS_TEXT " -fsanitize=address,undefined")
 endif()

@@ -83,12 +83,6 @@ if(AELLE_MPI)
   endif()
 endif()
 
-if(AELLE_CUDA STREQUAL "ON")
-  message(FATAL_ERROR "aelle: AELLE_CUDA=ON: the GPU kernels do not exist yet; use AUTO or OFF")
-elseif(NOT AELLE_CUDA MATCHES "^(AUTO|OFF)$")
-  message(FATAL_ERROR "aelle: AELLE_CUDA: found ${AELLE_CUDA}, expected AUTO, ON or OFF")
-endif()
-
 if(AELLE_TESTS)
   find_package(GTest QUIET)
   if(NOT GTest_FOUND)

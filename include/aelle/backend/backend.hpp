@@ -209,18 +209,6 @@ public:
     virtual double log_abs_det(MatrixView<double> a, QrWork& work) const = 0;
 };
 
-/// The device a user asks for.
-enum class Device { automatic, cpu, cuda };
-
-/// One backend and, for `info`, what became of the others.
-struct Choice {
-    std::unique_ptr<Backend> backend;
-    std::string gpu_note;  ///< why no GPU is used, or which one is
-};
-
-/// DataError (status 65) when `cuda` is asked for and cannot be had.
-Choice choose(Device device);
-
 /// One thread, plain loops: the definition of correct. For tests.
 std::unique_ptr<Backend> make_reference();
 

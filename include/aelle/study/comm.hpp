@@ -25,6 +25,8 @@ public:
     virtual int size() const = 0;
     /// Ranks, this one included, whose affinity mask is this rank's on the same node: they share its cores.
     virtual int ranks_sharing_cores() const = 0;
+    virtual int rank_on_node() const = 0;
+    virtual int ranks_on_node() const = 0;
     /// Never blocks for long: messages are small.
     virtual void send(int to, int tag, int64_t value) = 0;
     virtual std::optional<Message> poll() = 0;

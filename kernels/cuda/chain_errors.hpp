@@ -1,0 +1,484 @@
+#pragma once
+/// Bounds of rounding of a Lyapunov chain by one block of threads: lyapunov::Factorisation and lyapunov::ChainErrors (src/lyapunov/rounding.hpp, which says
+/// what is estimated and why) for a chain whose tangents are factored at every step by reflections, QrMethod::accurate.
+///
+/// With the ratios U = diag(R)^-1 R (K x K), the direction D (strictly lower triangular, what rounding has done to the columns of Q so far in units of u),
+/// G the rounding of this step and S = diag(R), a step finds the lower part of
+///
+///     W = (U D + G') U^-1,   G' = S^-1 G, entries 4 scale_k / r_kk times random numbers;
+///
+/// |W_ll| is added to the error of sum l, and D_kl becomes W_kl r_kk / r_ll and 2 random numbers. Rows of W are found without one another: a warp
+/// takes a few of them through all columns, W_ij = (U D)_ij + G'_ij - sum over m < j of W_im U_mj, eight columns at a time, and waits for no other.
+/// Random numbers are those of the host, number for number; sums of products are taken in an order that K alone decides, and all else are
+/// maxima, so that bits depend neither on the number of threads nor on what runs beside a chain.
+///
+/// Functions end with a barrier, and what their arguments hold must have passed one. All threads of the block call them, 1 to 32 warps.
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numbers>
+#include <span>
+#include <vector>
+
+#include "aelle/base/random.hpp"
+#include "kernels/cuda/block.hpp"
+#include "kernels/cuda/view.hpp"
+
+#if defined(__CUDACC__)
+#define AELLE_KEEP_LOOP _Pragma("unroll 1")
+#else
+#define AELLE_KEEP_LOOP
+#endif
+
+namespace aelle::cuda {
+
+inline constexpr int chain_noise_shifts = 2053;
+
+/// The random numbers of all chains with K = `columns`, uniform with variance 1: K + 2 x 2053 of them.
+inline std::vector<float> chain_noise(int64_t columns) {
+    std::vector<float> noise(static_cast<std::size_t>(columns + 2 * chain_noise_shifts));
+    RandomField(0, 0, Purpose::tangent, 2, 0).uniform(0, 0, noise);
+    constexpr auto width = static_cast<float>(std::numbers::sqrt3);
+    for (float& x : noise) x = width * (2 * x - 1);
+    return noise;
+}
+
+/// Where the numbers of one chain lie: in `data`, of bytes(D, K), aligned to 16, in memory that all threads of the block see.
+struct ChainErrorsMemory {
+    char* data = nullptr;
+    const float* noise = nullptr;    ///< chain_noise(K), shared by all chains
+    int dimension = 0, columns = 0;  ///< D, K
+
+    static constexpr int padded(int n) { return (n + 15) / 16 * 16; }
+    static constexpr int64_t matrix_bytes(int columns) { return int64_t{4} * padded(columns) * columns; }
+    static constexpr int64_t bytes(int dimension, int columns) {
+        return 2 * matrix_bytes(columns) + 8 * (int64_t{5} * padded(columns) + scratch_size + 8 + padded(dimension));
+    }
+
+    /// Of the two matrices, as in lyapunov::ChainErrors.
+    AELLE_HOST_DEVICE int ld() const { return padded(columns); }
+
+    // What a chain carries from step to step.
+    /// (ld x K) D; zeros on and above the diagonal and below row K
+    AELLE_HOST_DEVICE float* direction() const { return reinterpret_cast<float*>(data); }
+    AELLE_HOST_DEVICE double* sums() const { return vector(0); }  ///< (K) estimated errors of sums of log|r_jj|
+    /// Where in `noise` the last step began.
+    AELLE_HOST_DEVICE int* shift() const { return reinterpret_cast<int*>(vector(5) + scratch_size); }
+
+    // What a step leaves.
+    AELLE_HOST_DEVICE double* scales() const { return vector(1); }  ///< (K) rounding of columns in units of u
+    AELLE_HOST_DEVICE double* rows() const {
+        return vector(5) + scratch_size + 8;
+    }  ///< (D) largest entry of every row of Z, as raised so far
+    /// (ld x K) W; before it is found, whatever else there is to keep.
+    AELLE_HOST_DEVICE float* turned() const { return reinterpret_cast<float*>(data + matrix_bytes(columns)); }
+
+    // Of single functions.
+    AELLE_HOST_DEVICE double* in_r() const { return vector(2); }   ///< (K)
+    AELLE_HOST_DEVICE double* sizes() const { return vector(3); }  ///< (K) r_kk over what lies in the middle of them
+    AELLE_HOST_DEVICE float* weights() const { return reinterpret_cast<float*>(vector(4)); }  ///< (K) sizes of G'
+    static constexpr int scratch_size = 64;
+    AELLE_HOST_DEVICE double* scratch() const { return vector(5); }
+
+private:
+    AELLE_HOST_DEVICE double* vector(int i) const { return reinterpret_cast<double*>(data + 2 * matrix_bytes(columns)) + i * ld(); }
+};
+
+namespace chain_errors_detail {
+
+// Rounding of one QR in units of u times the size of its operands.
+inline constexpr double rounding_of_qr = 4.0;
+inline constexpr float rounding_of_q = 2.0f;
+inline constexpr double growth_range = 80.0;                  // of exp in single precision
+inline constexpr double most_growth = 5.5406223843935098e34;  // exp(growth_range)
+
+inline constexpr int width = 8;         ///< columns of W that a warp finds together
+inline constexpr int whole_warp = 256;  ///< columns from which on a warp takes 32 rows, not 16 with every sum in two parts
+
+template <class T>
+struct Precision {
+    static constexpr double unit = std::numeric_limits<T>::epsilon() / 2;
+    static constexpr float most = static_cast<float>(1 / unit);  ///< a direction wholly wrong
+    static constexpr double log_smallest =
+        sizeof(T) == 8 ? -744.44007192138127 : -103.27892990343184;  ///< of the smallest subnormal number
+};
+
+AELLE_DEVICE double larger(double x, double y) { return x < y ? y : x; }
+AELLE_DEVICE double smaller(double x, double y) { return y < x ? y : x; }
+
+/// |x| where it is below `most`, otherwise that, also for NaN.
+AELLE_DEVICE float bounded(float x, float most) { return std::fabs(x) < most ? x : most; }
+
+/// Four numbers of memory aligned to 16 bytes.
+AELLE_DEVICE void load_four(const float* from, float (&to)[4]) {
+#if defined(__CUDACC__)
+    const float4 four = *reinterpret_cast<const float4*>(from);
+    to[0] = four.x, to[1] = four.y, to[2] = four.z, to[3] = four.w;
+#else
+    for (int e = 0; e < 4; ++e) to[e] = from[e];
+#endif
+}
+
+/// Largest over all threads, the same in all of them; `scratch` holds a number for each warp and is used up to a barrier yet to come.
+AELLE_DEVICE double block_max(const Block& block, double value, double* scratch) {
+    value = block.warp_max(value);
+    if (block.lane() == 0) scratch[block.warp()] = value;
+    block.sync();
+    for (int w = 0; w < block.warps(); ++w) value = larger(value, scratch[w]);
+    return value;
+}
+
+/// Of eight numbers of every lane the largest over all lanes: of number `lane() / 4`. Lanes of a half exchange half of what is left.
+AELLE_DEVICE double largest_of_eight(const Block& block, double (&best)[8]) {
+    AELLE_UNROLL
+    for (int half = 4; half >= 1; half /= 2) {
+        const bool upper = (block.lane() & (4 * half)) != 0;
+        AELLE_UNROLL
+        for (int c = 0; c < half; ++c) {
+            const double other = block.shuffle_xor(upper ? best[c] : best[c + half], 4 * half);
+            best[c] = larger(upper ? best[c + half] : best[c], other);
+        }
+    }
+    for (int mask = 2; mask > 0; mask /= 2) best[0] = larger(best[0], block.shuffle_xor(best[0], mask));
+    return best[0];
+}
+
+/// Eight columns of a matrix whose columns are aligned to 16 bytes; beyond the last there is, it is that one.
+struct Columns {
+    const float* first;
+    int ld, last;
+    AELLE_DEVICE const float* at(int c, int m) const { return first + ((c < last ? c : last) * ld + m); }
+};
+
+/// sum_c += sum over m in [begin, end) of left(m) right[c][m], m in fours; of Parts lanes, each takes every other four. What left() gives beyond `end`
+/// must be 0; `begin` is a multiple of four, and columns are readable to the end of the last four.
+template <int Parts, class Left>
+AELLE_DEVICE void add_products(int begin, int end, int part, const Left& left, const Columns& right, float (&sum)[width]) {
+    AELLE_KEEP_LOOP
+    for (int m = begin + 4 * part; m < end; m += 4 * Parts) {
+        float a[4];
+        AELLE_UNROLL
+        for (int e = 0; e < 4; ++e) a[e] = left(m + e);
+        AELLE_UNROLL
+        for (int c = 0; c < width; ++c) {
+            float b[4];
+            load_four(right.at(c, m), b);
+            AELLE_UNROLL
+            for (int e = 0; e < 4; ++e) sum[c] = multiply_add(a[e], b[e], sum[c]);
+        }
+    }
+}
+
+/// Adds up the parts.
+template <int Parts>
+AELLE_DEVICE void gather(const Block& block, float (&sum)[width]) {
+    if constexpr (Parts == 2) {
+        AELLE_UNROLL
+        for (int c = 0; c < width; ++c) sum[c] += block.shuffle_xor(sum[c], warp_size / 2);
+    }
+}
+
+/// x U = b for eight columns in place, the square of U on the diagonal beginning `at` in them.
+AELLE_DEVICE void solve_square(const Columns& u, int at, float (&x)[width]) {
+    AELLE_UNROLL
+    for (int b = 0; b < width; b += 4) {
+        if (b > u.last) break;
+        AELLE_UNROLL
+        for (int c = b + 1; c < width; ++c) {
+            float factors[4];
+            load_four(u.at(c, at + b), factors);
+            AELLE_UNROLL
+            for (int e = 0; e < 4; ++e)
+                if (b + e < c) x[c] = multiply_add(-factors[e], x[b + e], x[c]);
+        }
+    }
+}
+
+}  // namespace chain_errors_detail
+
+/// The bounds of one chain whose arithmetic is T. A step is before(), the factorisation, after() and add().
+template <class T>
+class ChainErrors {
+    using Precision = chain_errors_detail::Precision<T>;
+    static constexpr int width = chain_errors_detail::width;
+
+public:
+    AELLE_DEVICE ChainErrors(const Block& block, const ChainErrorsMemory& memory) : block_(block), m_(memory) {}
+
+    /// A new chain.
+    AELLE_DEVICE void start() const {
+        block_.each(m_.columns, [&](int64_t j) { m_.sums()[j] = 0.0; });
+        block_.each(m_.ld() * m_.columns, [&](int64_t i) { m_.direction()[i] = m_.turned()[i] = 0.0f; });
+        if (block_.thread() == 0) *m_.shift() = 0;
+        block_.sync();
+    }
+
+    /// z (D x K) that will be factored.
+    AELLE_DEVICE void before(View<const T> z) const {
+        block_.each(z.rows, [&](int64_t i) {
+            double largest = 0.0;
+            for (int j = 0; j < z.cols; ++j) {
+                const double size = std::fabs(static_cast<double>(z(i, j)));
+                largest = size > largest ? size : largest;
+            }
+            m_.rows()[i] = largest;
+        });
+    }
+
+    /// Its factorisation, into memory.scales. `ratios` (K x K): data aligned to 16 bytes, ld a multiple of 4 and at least K; what is below row K is read, but
+    /// may be anything.
+    AELLE_DEVICE void after(View<const T> q, const double* log_r, View<const float> ratios) const;
+
+    /// The factorisation that after() has seen; `counts`: its logs are added to the exponents. `exact_product`: Z was free of rounding, so that of the factorisation
+    /// is also relative to every column.
+    AELLE_DEVICE void add(const double* log_r, View<const float> ratios, bool exact_product, bool counts) const;
+
+    /// The columns of Q were disturbed, each in every direction, by `size` units of u.
+    AELLE_DEVICE void disturb(double size) const {
+        const int shift = next_shift();
+        for (int l = block_.warp(); l < m_.columns; l += block_.warps())
+            below_diagonal(l, [&](int k) { m_.direction()[k + l * m_.ld()] += static_cast<float>(size) * noise(k, l, shift); });
+        block_.sync();
+    }
+
+    /// Largest change that rounding of Z makes to a log|r_jj|, after after(); the same in all threads.
+    AELLE_DEVICE double local_error(const double* log_r) const;
+
+private:
+    AELLE_DEVICE static bool exists(double log_r) { return !std::isinf(log_r); }
+    AELLE_DEVICE float noise(int i, int j, int shift) const { return m_.noise[i + j * 241 % chain_noise_shifts + shift]; }
+
+    /// All threads must have read the last one before the next barrier but one.
+    AELLE_DEVICE int next_shift() const {
+        const int shift = (*m_.shift() + 389) % chain_noise_shifts;
+        block_.sync();
+        if (block_.thread() == 0) *m_.shift() = shift;
+        return shift;
+    }
+
+    /// f(k) for rows k > l of column l by the lanes of a warp, which read whole lines.
+    template <class F>
+    AELLE_DEVICE void below_diagonal(int l, const F& f) const {
+        for (int k = l / warp_size * warp_size + block_.lane(); k < m_.columns; k += warp_size)
+            if (k > l) f(k);
+    }
+
+    AELLE_DEVICE void scales_of_zero_columns(const double* log_r, int zeros) const;
+    AELLE_DEVICE int reaches(View<const T> q) const;
+    AELLE_DEVICE void find_sizes(const double* log_r) const;
+    AELLE_DEVICE void find_exact_weights(const double* log_r, View<const float> ratios) const;
+    template <int Parts>
+    AELLE_DEVICE void turn_rows(View<const float> ratios, bool exact_product, int shift, int first) const;
+    template <int Parts>
+    AELLE_DEVICE void turn_all_rows(View<const float> ratios, bool exact_product, int shift) const;
+
+    const Block& block_;
+    const ChainErrorsMemory& m_;
+};
+
+/// Zero columns take what rows of Z are left, in the order of the columns.
+template <class T>
+AELLE_DEVICE void ChainErrors<T>::scales_of_zero_columns(const double* log_r, int zeros) const {
+    double* sorted = m_.sizes();
+    block_.each(m_.dimension, [&](int64_t i) {
+        const double row = m_.rows()[i];
+        int rank = 0;
+        for (int64_t k = 0; k < i; ++k) rank += m_.rows()[k] >= row ? 1 : 0;
+        for (int64_t k = i + 1; k < m_.dimension; ++k) rank += m_.rows()[k] > row ? 1 : 0;
+        if (rank < m_.columns) sorted[rank] = row;
+    });
+    block_.each(m_.columns, [&](int64_t j) {
+        if (exists(log_r[j])) return;
+        int before = 0;
+        for (int64_t k = 0; k < j; ++k) before += exists(log_r[k]) ? 0 : 1;
+        m_.scales()[j] = sorted[m_.columns - zeros + before];
+    });
+}
+
+/// How far column j reaches: max_i |q_ij| rows_i over entries above rounding; what reflection j of size in_r brought into row i, where a later column may need
+/// a row that was small, raises rows_i. Leaves in `turned`, as doubles, the largest that each warp saw of every column; returns the number of warps.
+template <class T>
+AELLE_DEVICE int ChainErrors<T>::reaches(View<const T> q) const {
+    constexpr double noise = 1024 * Precision::unit;
+    int warps = block_.warps();
+    if (warps > (q.rows + warp_size - 1) / warp_size) warps = (q.rows + warp_size - 1) / warp_size;
+    if (warps > m_.ld() / 2) warps = m_.ld() / 2;
+    double* found = reinterpret_cast<double*>(m_.turned());
+    for (int first = 0; first < m_.columns && block_.warp() < warps; first += 8) {
+        double best[8] = {};
+        for (int i = block_.warp() * warp_size + block_.lane(); i < q.rows; i += warps * warp_size) {
+            double row = m_.rows()[i];
+            AELLE_UNROLL
+            for (int c = 0; c < 8; ++c) {
+                const double in_r = first + c < m_.columns ? m_.in_r()[first + c] : -1.0;
+                if (in_r < 0.0) continue;
+                const double entry = std::fabs(static_cast<double>(q(i, first + c))), size = entry > noise ? entry : 0.0;
+                const double reach = size * row, raised = size * in_r;
+                best[c] = reach > best[c] ? reach : best[c];
+                row = raised > row ? raised : row;
+            }
+            m_.rows()[i] = row;
+        }
+        const double largest = chain_errors_detail::largest_of_eight(block_, best);
+        const int column = first + block_.lane() / 4;
+        if (block_.lane() % 4 == 0 && column < m_.columns) found[block_.warp() * m_.columns + column] = largest;
+    }
+    return warps;
+}
+
+template <class T>
+AELLE_DEVICE void ChainErrors<T>::after(View<const T> q, const double* log_r, View<const float> ratios) const {
+    int zeros = 0;
+    for (int j = block_.thread(); j < m_.columns; j += block_.threads()) {
+        double largest = 0.0;
+        for (int k = j; k < m_.columns; ++k) {
+            const double size = std::fabs(static_cast<double>(ratios(j, k)));
+            largest = size > largest ? size : largest;
+        }
+        m_.in_r()[j] = exists(log_r[j]) ? largest * std::exp(log_r[j]) : -1.0;
+        zeros += exists(log_r[j]) ? 0 : 1;
+    }
+    zeros = block_.sum(zeros, reinterpret_cast<int*>(m_.scratch()));
+    if (zeros > 0) scales_of_zero_columns(log_r, zeros);
+    const int warps = reaches(q);
+    block_.sync();
+    const double* found = reinterpret_cast<const double*>(m_.turned());
+    block_.each(m_.columns, [&](int64_t j) {
+        if (!exists(log_r[j])) return;
+        double scale = m_.in_r()[j];
+        for (int w = 0; w < warps; ++w) scale = chain_errors_detail::larger(scale, found[w * m_.columns + j]);
+        m_.scales()[j] = scale;
+    });
+}
+
+template <class T>
+AELLE_DEVICE double ChainErrors<T>::local_error(const double* log_r) const {
+    double worst = 0.0;
+    for (int j = block_.thread(); j < m_.columns; j += block_.threads()) {
+        if (!exists(log_r[j])) continue;
+        const double relative =
+            std::exp(std::log(Precision::unit * m_.scales()[j]) - log_r[j]) + std::exp(Precision::log_smallest - log_r[j]);
+        worst = chain_errors_detail::larger(worst, relative);
+    }
+    worst = chain_errors_detail::block_max(block_, worst, m_.scratch());
+    block_.sync();
+    return std::sqrt(static_cast<double>(m_.dimension)) * worst;
+}
+
+/// Sizes, which are r_kk over what lies in the middle of them in logarithms, so that their quotients keep range, 0 for r_kk = 0; and weights, in
+/// logarithms, since scales may be subnormal and quotients overflow.
+template <class T>
+AELLE_DEVICE void ChainErrors<T>::find_sizes(const double* log_r) const {
+    using namespace chain_errors_detail;
+    double low = std::numeric_limits<double>::infinity(), high = -low;
+    for (int j = block_.thread(); j < m_.columns; j += block_.threads()) {
+        if (!exists(log_r[j])) continue;
+        low = smaller(low, log_r[j]);
+        high = larger(high, log_r[j]);
+    }
+    low = -block_max(block_, -low, m_.scratch());
+    high = block_max(block_, high, m_.scratch() + warp_size);
+    block_.each(m_.columns, [&](int64_t k) {
+        if (!exists(log_r[k])) {
+            m_.sizes()[k] = 0.0;
+            m_.weights()[k] = 0.0f;
+            return;
+        }
+        m_.sizes()[k] = std::exp(smaller(larger(log_r[k] - 0.5 * (low + high), -700.0), 700.0));
+        m_.weights()[k] = static_cast<float>(rounding_of_qr * std::exp(smaller(std::log(m_.scales()[k]) - log_r[k], growth_range)));
+    });
+}
+
+/// Weights of every entry of G', into `turned`: no larger than what the norm of the entry's column of R says.
+template <class T>
+AELLE_DEVICE void ChainErrors<T>::find_exact_weights(const double* log_r, View<const float> ratios) const {
+    using namespace chain_errors_detail;
+    for (int l = block_.warp(); l < m_.columns; l += block_.warps()) {
+        double top = log_r[l];
+        for (int k = block_.lane(); k < l; k += warp_size)
+            if (ratios(k, l) != 0.0f) top = larger(top, log_r[k] + std::log(std::fabs(static_cast<double>(ratios(k, l)))));
+        const double norm = block_.warp_max(top) + 0.5 * std::log(static_cast<double>(l + 1));
+        const auto limit = [&](int k) {
+            const float most = static_cast<float>(rounding_of_qr * std::exp(smaller(norm - log_r[k], growth_range)));
+            m_.turned()[k + l * m_.ld()] = most < m_.weights()[k] ? most : m_.weights()[k];
+        };
+        below_diagonal(l - 1, limit);
+    }
+    block_.sync();
+}
+
+/// Rows `first` to first + 32 / Parts of W by one warp, a row for Parts lanes. They are found up to the diagonal; what is above stays as it was.
+template <class T>
+template <int Parts>
+AELLE_DEVICE void ChainErrors<T>::turn_rows(View<const float> ratios, bool exact_product, int shift, int first) const {
+    using namespace chain_errors_detail;
+    constexpr int rows = warp_size / Parts;
+    const int n = m_.columns, part = block_.lane() / rows, own = first + block_.lane() % rows;
+    const int row = own < n ? own : n - 1;  // lanes without a row go along
+    for (int j = 0; j < n && j < first + rows; j += width) {
+        const Columns directions{m_.direction() + j * m_.ld(), m_.ld(), n - 1 - j},
+            u{ratios.column(j), static_cast<int>(ratios.ld), n - 1 - j};
+        float x[width] = {}, taken[width] = {};
+        const auto of_u = [&](int m) { return m < n ? ratios(row, m) : 0.0f; };
+        add_products<Parts>(first > j ? first : j, n, part, of_u, directions, x);
+        const auto of_w = [&](int m) { return m_.turned()[row + m * m_.ld()]; };
+        add_products<Parts>(0, j, part, of_w, u, taken);
+        gather<Parts>(block_, x);
+        gather<Parts>(block_, taken);
+        AELLE_UNROLL
+        for (int c = 0; c < width; ++c) {
+            const int column = j + c < n ? j + c : n - 1;
+            const float weight = exact_product ? m_.turned()[row + column * m_.ld()] : m_.weights()[row];
+            x[c] = bounded(multiply_add(weight, noise(row, column, shift), x[c]), Precision::most) - taken[c];
+        }
+        solve_square(u, j, x);
+        block_.sync_warp();  // the weights have been read
+        AELLE_UNROLL
+        for (int c = 0; c < width; ++c)
+            if (c % Parts == part && own < n && j + c <= own) m_.turned()[own + (j + c) * m_.ld()] = x[c];
+        block_.sync_warp();
+    }
+}
+
+/// Warps take turns there and back, the longest rows first.
+template <class T>
+template <int Parts>
+AELLE_DEVICE void ChainErrors<T>::turn_all_rows(View<const float> ratios, bool exact_product, int shift) const {
+    constexpr int rows = warp_size / Parts;
+    const int tiles = (m_.columns + rows - 1) / rows, warps = block_.warps();
+    for (int round = 0; round * warps < tiles; ++round) {
+        const int turn = round * warps + (round % 2 == 0 ? block_.warp() : warps - 1 - block_.warp());
+        if (turn < tiles) turn_rows<Parts>(ratios, exact_product, shift, (tiles - 1 - turn) * rows);
+    }
+    block_.sync();
+}
+
+template <class T>
+AELLE_DEVICE void ChainErrors<T>::add(const double* log_r, View<const float> ratios, bool exact_product, bool counts) const {
+    using namespace chain_errors_detail;
+    const int shift = next_shift();
+    find_sizes(log_r);
+    if (exact_product) find_exact_weights(log_r, ratios);
+    if (m_.columns < whole_warp) turn_all_rows<2>(ratios, exact_product, shift);
+    else turn_all_rows<1>(ratios, exact_product, shift);
+    for (int l = block_.warp(); l < m_.columns; l += block_.warps()) {
+        const float* turned = m_.turned() + l * m_.ld();
+        float* direction = m_.direction() + l * m_.ld();
+        const bool there = exists(log_r[l]);  // a zero column has an arbitrary direction, and no other column depends on it
+        if (counts && block_.lane() == 0) {
+            if (there) m_.sums()[l] += Precision::unit * std::fabs(static_cast<double>(bounded(turned[l], Precision::most)));
+            else if (m_.scales()[l] != 0.0) m_.sums()[l] = std::numeric_limits<double>::infinity();  // rounding may have left the zero
+        }
+        const double inverse = there ? 1.0 / m_.sizes()[l] : 0.0;
+        below_diagonal(l, [&](int k) {
+            const double growth = m_.sizes()[k] * inverse;
+            const float turn = turned[k] * static_cast<float>(growth < most_growth ? growth : most_growth);
+            direction[k] = bounded(multiply_add(rounding_of_q, noise(k, l, shift), turn), Precision::most);
+        });
+    }
+    block_.sync();
+}
+
+}  // namespace aelle::cuda

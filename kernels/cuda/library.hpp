@@ -1,0 +1,55 @@
+#pragma once
+/// The entry points of libaelle_cuda.so (api.hpp). Included by the one file of each library that exports them: library.cu, and for tests one that
+/// runs everything on the host.
+
+#include <cstdlib>
+#include <cstring>
+
+#include "aelle/base/build_info.hpp"
+#include "aelle/cells/list.hpp"
+#include "kernels/cuda/api.hpp"
+#include "kernels/cuda/memory.hpp"
+#include "kernels/cuda/training.hpp"
+
+namespace aelle::cuda {
+
+/// f.template operator()<Cell>() for the cell at that place of the list.
+template <class F, class... Cells>
+int with_cell(cells::CellList<Cells...>, int place, F&& f) {
+    int at = 0, status = unknown_cell;
+    static_cast<void>(((at++ == place ? (status = f.template operator()<Cells>(), true) : false) || ...));
+    return status;
+}
+
+inline int train(int device, int cell, int64_t networks, const TrainingPlan* plan, const SequenceData* data, const TrainingWork* work) {
+    if (const int status = memory::select(device)) return status;
+    return with_cell(cells::AllCells{}, cell, [&]<class C>() {
+        return launch(memory::stream(), networks, Training<C>::shared_bytes, Training<C>{plan, *data, work});
+    });
+}
+
+inline const char* message(int status) {
+    switch (status) {
+        case wrong_build: return "another build of the program";
+        case wrong_cells: return "another list of cells";
+        case unknown_cell: return "a cell that the library does not know";
+        default: return memory::message(status);
+    }
+}
+
+inline int open(const char* build_id, uint64_t cells, Table* table) {
+    if (build_info().id != build_id) return wrong_build;
+    if (cells != fingerprint(cells::AllCells{})) return wrong_cells;
+    *table = {.device_count = memory::device_count,
+              .facts = memory::facts,
+              .allocate = memory::allocate,
+              .release = memory::release,
+              .upload = memory::upload,
+              .download = memory::download,
+              .clear = memory::clear,
+              .train = train,
+              .message = message};
+    return 0;
+}
+
+}  // namespace aelle::cuda
