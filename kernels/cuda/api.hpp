@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/cuda/chain_plan.hpp"
 #include "kernels/cuda/training_plan.hpp"
 
 namespace aelle::cuda {
@@ -28,6 +29,9 @@ struct Table {
     int (*clear)(int device, void* address, std::size_t bytes);
     /// `cell`: its place in cells::AllCells; plan and work lie on the device, a block each.
     int (*train)(int device, int cell, int64_t networks, const TrainingPlan* plan, const SequenceData* data, const TrainingWork* work);
+    /// Steps [first, first + count) of every chain; `shared_bytes` as its plan says.
+    int (*chains)(int device, int cell, int64_t chains, std::size_t shared_bytes, const ChainPlan* plan, const ChainWork* work,
+                  int32_t first, int32_t count);
     const char* (*message)(int status);
 };
 
@@ -51,7 +55,9 @@ uint64_t fingerprint(cells::CellList<Cells...>) {
         add(sizeof(typename C::Scalars));
     };
     (add_cell.template operator()<Cells>(), ...);
-    for (const std::size_t size : {sizeof(Table), sizeof(DeviceFacts), sizeof(TrainingPlan), sizeof(TrainingWork), sizeof(SequenceData)}) add(size);
+    for (const std::size_t size : {sizeof(Table), sizeof(DeviceFacts), sizeof(TrainingPlan), sizeof(TrainingWork), sizeof(SequenceData),
+                                   sizeof(ChainPlan), sizeof(ChainWork)})
+        add(size);
     return hash;
 }
 

@@ -25,10 +25,18 @@ struct Chains {
 class TangentStep {
 public:
     AELLE_DEVICE TangentStep(const Block& block, const ChainPlan& plan, const ChainWork& work)
-        : block_(block), plan_(plan), cell_(plan.cell), work_(work), memory_(work.memory), hidden_(plan.cell.hidden), columns_(plan.exponents) {}
+        : block_(block),
+          plan_(plan),
+          cell_(plan.cell),
+          work_(work),
+          memory_(work.memory),
+          hidden_(plan.cell.hidden),
+          columns_(plan.exponents) {}
 
     AELLE_DEVICE double* at(int64_t offset) const { return memory_ + offset; }
-    AELLE_DEVICE const double* matrix(const TermPlan& term) const { return term.matrix >= 0 ? work_.matrices + term.matrix : work_.packed + term.offset; }
+    AELLE_DEVICE const double* matrix(const TermPlan& term) const {
+        return term.matrix >= 0 ? work_.matrices + term.matrix : work_.packed + term.offset;
+    }
 
     /// Pre-activations of a stage: a warp finds one at a time.
     AELLE_DEVICE void pre_activations(int stage, int step) const {
@@ -98,9 +106,13 @@ public:
 
 protected:
     /// Block c of q, (H x K); for tangents of the readout block alone there is no other.
-    AELLE_DEVICE View<double> q(int c) const { return {at(plan_.q) + (plan_.full ? int64_t{c} * hidden_ : 0), hidden_, columns_, plan_.dimension}; }
+    AELLE_DEVICE View<double> q(int c) const {
+        return {at(plan_.q) + (plan_.full ? int64_t{c} * hidden_ : 0), hidden_, columns_, plan_.dimension};
+    }
     AELLE_DEVICE View<double> z(int c) const { return {at(plan_.z) + int64_t{c} * hidden_, hidden_, columns_, plan_.state_size()}; }
-    AELLE_DEVICE const double* d_s(int stage, int b, int c) const { return at(plan_.d_s[stage]) + (int64_t{b} * cell_.blocks + c) * hidden_; }
+    AELLE_DEVICE const double* d_s(int stage, int b, int c) const {
+        return at(plan_.d_s[stage]) + (int64_t{b} * cell_.blocks + c) * hidden_;
+    }
 
     /// Tangents of block c as the stage finds them, or as they were before the step.
     AELLE_DEVICE View<double> tangents(int stage, int c, bool found) const { return found && written_before(stage, c) ? z(c) : q(c); }
@@ -170,7 +182,9 @@ public:
     static constexpr int blocks = Cell::blocks;
 
     AELLE_DEVICE ChainSteps(const Block& block, const ChainPlan& plan, const ChainWork& work, const ChainErrorsMemory& errors)
-        : TangentStep(block, plan, work), errors_(block, errors), log_r_(at(plan.log_r)),
+        : TangentStep(block, plan, work),
+          errors_(block, errors),
+          log_r_(at(plan.log_r)),
           ratios_{reinterpret_cast<float*>(at(plan.ratios)), plan.exponents, plan.exponents, plan.ratios_ld()} {
         auto* to = reinterpret_cast<char*>(&scalars_);
         const auto* from = reinterpret_cast<const char*>(cell_.scalars);
@@ -198,7 +212,8 @@ public:
         if (plan_.shears()) {
             const double squares = shear(reals());
             errors_.disturb(1 + squares / plan_.dimension);
-            if (end && !factor({at(plan_.q), plan_.dimension, columns_, plan_.dimension}, false, averaged)) return false;  // orthonormal again
+            if (end && !factor({at(plan_.q), plan_.dimension, columns_, plan_.dimension}, false, averaged))
+                return false;  // orthonormal again
         }
         block_.each(plan_.state_size(), [&](int64_t e) { at(plan_.state)[e] = at(plan_.next)[e]; });
         return true;
@@ -246,7 +261,8 @@ private:
         errors_.before(View<const double>{matrix.data, matrix.rows, matrix.cols, matrix.ld});
         accurate_qr<double>(block_, matrix, log_r_, ratios_, work);
         bool good = true;
-        block_.each(columns_, [&](int64_t j) { good = good && !(std::isnan(log_r_[j]) || log_r_[j] > std::numeric_limits<double>::max()); });
+        block_.each(columns_,
+                    [&](int64_t j) { good = good && !(std::isnan(log_r_[j]) || log_r_[j] > std::numeric_limits<double>::max()); });
         if (block_.any(!good, integers())) return false;
         errors_.after(View<const double>{matrix.data, matrix.rows, matrix.cols, matrix.ld}, log_r_, ratios());
         if (plan_.staged) block_.each(count, [&](int64_t e) { at(plan_.q)[e] = matrix.data[e]; });
@@ -266,8 +282,7 @@ template <class Cell>
 AELLE_DEVICE void Chains<Cell>::operator()(const Block& block) const {
     const ChainWork mine = work[block.index()];
     if (*mine.finite == 0) return;
-    const ChainErrorsMemory errors =
-        ChainErrorsMemory::at(reinterpret_cast<char*>(mine.memory + plan->errors), plan->dimension, plan->exponents, plan->noise);
+    const ChainErrorsMemory errors = plan->errors_of(mine.memory);
     ChainSteps<Cell> chain(block, *plan, mine, errors);
     if (first_step == 0) chain.start();
     for (int step = first_step; step < first_step + steps; ++step) {

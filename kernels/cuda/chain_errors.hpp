@@ -1,9 +1,9 @@
 #pragma once
-/// Bounds of rounding of a Lyapunov chain by one block of threads: lyapunov::Factorisation and lyapunov::ChainErrors (src/lyapunov/rounding.hpp, which says
-/// what is estimated and why) for a chain whose tangents are factored at every step by reflections, QrMethod::accurate.
+/// Bounds of rounding of a Lyapunov chain by one block of threads: lyapunov::Factorisation and lyapunov::ChainErrors (src/lyapunov/rounding.hpp,
+/// which says what is estimated and why) for a chain whose tangents are factored at every step by reflections, QrMethod::accurate.
 ///
-/// With the ratios U = diag(R)^-1 R (K x K), the direction D (strictly lower triangular, what rounding has done to the columns of Q so far in units of u),
-/// G the rounding of this step and S = diag(R), a step finds the lower part of
+/// With the ratios U = diag(R)^-1 R (K x K), the direction D (strictly lower triangular, what rounding has done to the columns of Q so far in units
+/// of u), G the rounding of this step and S = diag(R), a step finds the lower part of
 ///
 ///     W = (U D + G') U^-1,   G' = S^-1 G, entries 4 scale_k / r_kk times random numbers;
 ///
@@ -61,7 +61,7 @@ struct ChainErrorsMemory {
     AELLE_HOST_DEVICE int ld() const { return padded(columns); }
 
     // What a chain carries from step to step.
-    /// (ld x K) D; zeros on and above the diagonal and below row K
+    /// (ld x K) D; zeros on and above the diagonal and below row K.
     AELLE_HOST_DEVICE float* direction() const { return reinterpret_cast<float*>(data); }
     AELLE_HOST_DEVICE double* sums() const { return vector(0); }  ///< (K) estimated errors of sums of log|r_jj|
     /// Where in `noise` the last step began.
@@ -69,9 +69,8 @@ struct ChainErrorsMemory {
 
     // What a step leaves.
     AELLE_HOST_DEVICE double* scales() const { return vector(1); }  ///< (K) rounding of columns in units of u
-    AELLE_HOST_DEVICE double* rows() const {
-        return vector(5) + scratch_size + 8;
-    }  ///< (D) largest entry of every row of Z, as raised so far
+    /// (D) largest entry of every row of Z, as raised so far.
+    AELLE_HOST_DEVICE double* rows() const { return vector(5) + scratch_size + 8; }
     /// (ld x K) W; before it is found, whatever else there is to keep.
     AELLE_HOST_DEVICE float* turned() const { return reinterpret_cast<float*>(data + matrix_bytes(columns)); }
 
@@ -101,8 +100,8 @@ template <class T>
 struct Precision {
     static constexpr double unit = std::numeric_limits<T>::epsilon() / 2;
     static constexpr float most = static_cast<float>(1 / unit);  ///< a direction wholly wrong
-    static constexpr double log_smallest =
-        sizeof(T) == 8 ? -744.44007192138127 : -103.27892990343184;  ///< of the smallest subnormal number
+    /// Of the smallest subnormal number.
+    static constexpr double log_smallest = sizeof(T) == 8 ? -744.44007192138127 : -103.27892990343184;
 };
 
 AELLE_DEVICE double larger(double x, double y) { return x < y ? y : x; }
@@ -152,8 +151,8 @@ struct Columns {
     AELLE_DEVICE const float* at(int c, int m) const { return first + ((c < last ? c : last) * ld + m); }
 };
 
-/// sum_c += sum over m in [begin, end) of left(m) right[c][m], m in fours; of Parts lanes, each takes every other four. What left() gives beyond `end`
-/// must be 0; `begin` is a multiple of four, and columns are readable to the end of the last four.
+/// sum_c += sum over m in [begin, end) of left(m) right(m, c), m in fours; of Parts lanes, each takes every other four. What left() gives
+/// beyond `end` must be 0; `begin` is a multiple of four, and columns are readable to the end of the last four.
 template <int Parts, class Left>
 AELLE_DEVICE void add_products(int begin, int end, int part, const Left& left, const Columns& right, float (&sum)[width]) {
     AELLE_KEEP_LOOP
@@ -227,12 +226,12 @@ public:
         });
     }
 
-    /// Its factorisation, into memory.scales. `ratios` (K x K): data aligned to 16 bytes, ld a multiple of 4 and at least K; what is below row K is read, but
-    /// may be anything.
+    /// Its factorisation, into memory.scales(). `ratios` (K x K): data aligned to 16 bytes, ld a multiple of 4 and at least K; what is below row K
+    /// is read, but may be anything.
     AELLE_DEVICE void after(View<const T> q, const double* log_r, View<const float> ratios) const;
 
-    /// The factorisation that after() has seen; `counts`: its logs are added to the exponents. `exact_product`: Z was free of rounding, so that of the factorisation
-    /// is also relative to every column.
+    /// The factorisation that after() has seen; `counts`: its logs are added to the exponents. `exact_product`: Z was free of rounding, so that of
+    /// the factorisation is also relative to every column.
     AELLE_DEVICE void add(const double* log_r, View<const float> ratios, bool exact_product, bool counts) const;
 
     /// The columns of Q were disturbed, each in every direction, by `size` units of u.
@@ -250,7 +249,7 @@ private:
     AELLE_DEVICE static bool exists(double log_r) { return !std::isinf(log_r); }
     AELLE_DEVICE float noise(int i, int j, int shift) const { return m_.noise[i + j * 241 % chain_noise_shifts + shift]; }
 
-    /// All threads must have read the last one before the next barrier but one.
+    /// In all threads, which have passed a barrier after it was read; it can be read again after the next one.
     AELLE_DEVICE int next_shift() const {
         const int shift = (*m_.shift() + 389) % chain_noise_shifts;
         block_.sync();
@@ -297,8 +296,9 @@ AELLE_DEVICE void ChainErrors<T>::scales_of_zero_columns(const double* log_r, in
     });
 }
 
-/// How far column j reaches: max_i |q_ij| rows_i over entries above rounding; what reflection j of size in_r brought into row i, where a later column may need
-/// a row that was small, raises rows_i. Leaves in `turned`, as doubles, the largest that each warp saw of every column; returns the number of warps.
+/// How far column j reaches: max_i |q_ij| rows_i over entries above rounding; what reflection j of size in_r brought into row i, where a later
+/// column may need a row that was small, raises rows_i. Leaves in `turned`, as doubles, the largest that each warp saw of every column;
+/// returns the number of warps.
 template <class T>
 AELLE_DEVICE int ChainErrors<T>::reaches(View<const T> q) const {
     constexpr double noise = 1024 * Precision::unit;

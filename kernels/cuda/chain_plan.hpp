@@ -16,28 +16,31 @@ inline constexpr int chain_threads = 256;
 /// Of all chains of a group: one block each. Offsets count doubles from the beginning of a chain's memory.
 struct ChainPlan {
     CellPlan cell;
-    bool full = true;             ///< tangents of the whole state; otherwise of the readout block, the others held fixed
+    bool full = true;               ///< tangents of the whole state; otherwise of the readout block, the others held fixed
     bool from_unit_vectors = true;  ///< initial tangents are columns of 1
-    int32_t dimension = 0;        ///< n, of tangents
-    int32_t exponents = 0;        ///< K
+    int32_t dimension = 0;          ///< n, of tangents
+    int32_t exponents = 0;          ///< K
     int32_t warmup = 0, total = 0;
     const float* noise = nullptr;  ///< chain_noise(K) on the device
 
-    int64_t state = 0, next = 0;                     ///< (D) each
-    int64_t pre = 0;                                 ///< (slots H) of the stage in work
-    int64_t d_a[max_stages] = {};                    ///< (blocks x slots x H) ds'_b/da_k at [(b * slots + k) * H + i]
-    int64_t d_s[max_stages] = {};                    ///< (blocks x blocks x H) ds'_b/ds_c at [(b * blocks + c) * H + i]
-    int64_t q = 0, z = 0;                            ///< (n x K) and (D x K)
-    int64_t log_sum = 0, log_r = 0;                  ///< (K)
-    int64_t ratios = 0;                              ///< floats (padded K x K)
-    int64_t errors = 0;                              ///< ChainErrorsMemory
+    int64_t state = 0, next = 0;     ///< (D) each
+    int64_t pre = 0;                 ///< (slots H) of the stage in work
+    int64_t d_a[max_stages] = {};    ///< (blocks x slots x H) ds'_b/da_k at [(b * slots + k) * H + i]
+    int64_t d_s[max_stages] = {};    ///< (blocks x blocks x H) ds'_b/ds_c at [(b * blocks + c) * H + i]
+    int64_t q = 0, z = 0;            ///< (n x K) and (D x K)
+    int64_t log_sum = 0, log_r = 0;  ///< (K)
+    int64_t ratios = 0;              ///< floats (padded K x K)
+    int64_t errors = 0;              ///< ChainErrorsMemory
     int64_t qr_work = 0;
-    int64_t memory = 0;                              ///< doubles of one chain
+    int64_t memory = 0;  ///< doubles of one chain
     int64_t shared_bytes = 0;
-    bool staged = false;                             ///< the matrix in factorisation lies in shared memory
+    bool staged = false;  ///< the matrix in factorisation lies in shared memory
 
     AELLE_HOST_DEVICE int64_t state_size() const { return cell.state_size(); }
     AELLE_HOST_DEVICE int64_t ratios_ld() const { return ChainErrorsMemory::padded(exponents); }
+    AELLE_HOST_DEVICE ChainErrorsMemory errors_of(double* chain) const {
+        return {.data = reinterpret_cast<char*>(chain + errors), .noise = noise, .dimension = dimension, .columns = exponents};
+    }
     /// Earlier stages wrote the block and the last one only reads it (kernels/linearise.hpp, sheared_blocks).
     AELLE_HOST_DEVICE bool sheared(int block) const { return full && cell.writer[block] >= 0 && cell.writer[block] < cell.stages - 1; }
     AELLE_HOST_DEVICE bool shears() const {
@@ -71,7 +74,7 @@ inline void lay_out(ChainPlan& plan, int64_t shared_limit) {
     plan.log_sum = take(k);
     plan.log_r = take(k);
     plan.ratios = take((plan.ratios_ld() * k + 1) / 2);
-    plan.errors = take(doubles(ChainErrorsMemory::bytes(plan.dimension, k)));
+    plan.errors = take((ChainErrorsMemory::bytes(plan.dimension, plan.exponents) + 7) / 8);
     const std::size_t work = accurate_qr_work<double>(plan.dimension, plan.exponents);
     plan.qr_work = take(doubles(work));
     plan.memory = at;
@@ -89,7 +92,7 @@ struct ChainWork {
     const double* matrices = nullptr;  ///< effective matrices that are not parameters as they lie
     const double* inputs = nullptr;    ///< (total x I)
     double* memory = nullptr;
-    int32_t* finite = nullptr;         ///< 1 until trajectory or tangents are not
+    int32_t* finite = nullptr;  ///< 1 until trajectory or tangents are not
 };
 
 }  // namespace aelle::cuda

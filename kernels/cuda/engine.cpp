@@ -4,8 +4,9 @@
 #include <utility>
 
 #include "aelle/backend/groups.hpp"
-#include "aelle/cells/list.hpp"
 #include "aelle/base/text.hpp"
+#include "aelle/cells/list.hpp"
+#include "kernels/cuda/chain_group.hpp"
 #include "kernels/cuda/loader.hpp"
 #include "kernels/cuda/training_group.hpp"
 #include "src/backend/factories.hpp"
@@ -22,8 +23,8 @@ public:
         return "cuda sm_" + std::to_string(facts_.major) + std::to_string(facts_.minor);
     }
     std::string description() const override {
-        return "GPU " + std::to_string(library_.device()) + ": " + facts_.name + ", " + std::to_string(facts_.multiprocessors) + " multiprocessors, " +
-               byte_size(static_cast<double>(facts_.memory));
+        return "GPU " + std::to_string(library_.device()) + ": " + facts_.name + ", " + std::to_string(facts_.multiprocessors) +
+               " multiprocessors, " + byte_size(static_cast<double>(facts_.memory));
     }
     int64_t wanted() const override { return int64_t{8} * facts_.multiprocessors; }  // so that few wait for the last ones
 
@@ -36,9 +37,11 @@ public:
         const PlannedCell planned = plan_for(cells::AllCells{}, cell, layout, parameters);
         return std::make_unique<Group>(library_, planned, options, data, networks);
     }
-    std::unique_ptr<backend::ChainGroup> chains(const cells::CellSpec&, const cells::ParameterLayout&, const cells::Parameters&,
-                                                std::span<const std::vector<double>>, const backend::ChainProblem&) const override {
-        return nullptr;
+    std::unique_ptr<backend::ChainGroup> chains(const cells::CellSpec& cell, const cells::ParameterLayout& layout,
+                                                const cells::Parameters& parameters, std::span<const std::vector<double>> packed,
+                                                const backend::ChainProblem& problem) const override {
+        return std::make_unique<Chain>(library_, plan_for(cells::AllCells{}, cell, layout, parameters), packed, problem,
+                                       facts_.shared_memory);
     }
 
 private:
@@ -71,7 +74,8 @@ CudaFound make_cuda(const Place& place) {
     cuda::DeviceFacts facts;
     if (const int failed = opened.table.facts(device, &facts)) return {nullptr, std::string("no device: ") + opened.table.message(failed)};
     auto engine = std::make_unique<cuda::Engine>(opened.table, device, facts);
-    const std::string note = engine->description() + " (" + std::to_string(device + 1) + " of " + std::to_string(devices) + " on this node)";
+    const std::string note =
+        engine->description() + " (" + std::to_string(device + 1) + " of " + std::to_string(devices) + " on this node)";
     return {std::move(engine), note};
 }
 

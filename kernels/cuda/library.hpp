@@ -8,6 +8,7 @@
 #include "aelle/base/build_info.hpp"
 #include "aelle/cells/list.hpp"
 #include "kernels/cuda/api.hpp"
+#include "kernels/cuda/chain.hpp"
 #include "kernels/cuda/memory.hpp"
 #include "kernels/cuda/training.hpp"
 
@@ -25,6 +26,14 @@ inline int train(int device, int cell, int64_t networks, const TrainingPlan* pla
     if (const int status = memory::select(device)) return status;
     return with_cell(cells::AllCells{}, cell, [&]<class C>() {
         return launch(memory::stream(), networks, Training<C>::shared_bytes, Training<C>{plan, *data, work});
+    });
+}
+
+inline int chains(int device, int cell, int64_t count, std::size_t shared_bytes, const ChainPlan* plan, const ChainWork* work,
+                  int32_t first, int32_t steps) {
+    if (const int status = memory::select(device)) return status;
+    return with_cell(cells::AllCells{}, cell, [&]<class C>() {
+        return launch(memory::stream(), count, shared_bytes, Chains<C>{plan, work, first, steps});
     });
 }
 
@@ -48,6 +57,7 @@ inline int open(const char* build_id, uint64_t cells, Table* table) {
               .download = memory::download,
               .clear = memory::clear,
               .train = train,
+              .chains = chains,
               .message = message};
     return 0;
 }

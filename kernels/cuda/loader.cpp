@@ -1,7 +1,7 @@
 #include "kernels/cuda/loader.hpp"
 
-#include <cstdlib>
 #include <dlfcn.h>
+#include <cstdlib>
 #include <filesystem>
 #include <utility>
 #include <vector>
@@ -36,7 +36,8 @@ Opened open_file(const fs::path& file) {
     Opened opened;
     const int status = open(build_info().id.c_str(), fingerprint(cells::AllCells{}), &opened.table);
     opened.ok = status == 0;
-    if (status == wrong_build) opened.note = file.string() + ": found the GPU kernels of another build, expected those of " + build_info().id;
+    if (status == wrong_build)
+        opened.note = file.string() + ": found the GPU kernels of another build, expected those of " + build_info().id;
     if (status == wrong_cells) opened.note = file.string() + ": found GPU kernels for another list of cells";
     return opened;
 }
@@ -54,7 +55,8 @@ Opened open_library() {
 
 void Library::check(int status, const std::string& attempt) const {
     if (status == 0) return;
-    const std::string text = "GPU " + std::to_string(device_) + ": " + attempt + ": " + table_.message(status) + " (status " + std::to_string(status) + ")";
+    const std::string text =
+        "GPU " + std::to_string(device_) + ": " + attempt + ": " + table_.message(status) + " (status " + std::to_string(status) + ")";
     if (status == out_of_memory) throw backend::OutOfDeviceMemory(text);
     throw backend::DeviceError(text);
 }

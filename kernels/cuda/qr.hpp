@@ -121,15 +121,15 @@ AELLE_DEVICE void warp_sums(const Block& block, T (&sum)[1]) {
 /// Memory of a factorisation beside the matrix itself.
 template <class T>
 struct Work {
-    double* r;         ///< of column j: r_jj = r[j] 2^r_exponent[j], later its inverse; 0 of a zero column
-    T* row_max;        ///< by row; later room for a column
-    T* tau;            ///< of the reflector of column j
-    int* order;        ///< row of the matrix that is sorted to place i
-    int* exponent;     ///< column j was multiplied by 2^exponent[j]
-    int* r_exponent;   ///< see r
-    int* slot_of;      ///< of column j; negative where the column is zero
-    int* column_of;    ///< of slot s
-    int* votes;        ///< of warps
+    double* r;        ///< of column j: r_jj = r[j] 2^r_exponent[j], later its inverse; 0 of a zero column
+    T* row_max;       ///< by row; later room for a column
+    T* tau;           ///< of the reflector of column j
+    int* order;       ///< row of the matrix that is sorted to place i
+    int* exponent;    ///< column j was multiplied by 2^exponent[j]
+    int* r_exponent;  ///< see r
+    int* slot_of;     ///< of column j; negative where the column is zero
+    int* column_of;   ///< of slot s
+    int* votes;       ///< of warps
 
     static constexpr std::size_t bytes(int rows, int cols) {
         const auto m = static_cast<std::size_t>(rows), n = static_cast<std::size_t>(cols);

@@ -2,10 +2,11 @@
 /// accurate_qr() (qr.hpp) for N x N matrices of double whose N is known to the compiler, with the matrix in registers (performance.md 3.2, step Q2).
 ///
 /// Entries are spread cyclically over the threads: eight lanes of a warp have a column, each of them pairs of rows 16 apart, and the columns of a
-/// thread are Threads / 8 apart. Neighbouring lanes have neighbouring columns, so that four of them load the same part of a reflector. Every array in registers is indexed by constants. Reflectors go through the shared memory of the matrix
-/// itself, which is free once it has been read: v of column j is written to column j, zero above its pivot, and stays for forming Q, which then needs no
-/// barrier at all; factoring needs one for each column. The work comes in stages by the number of reflectors, so that rows and columns which are
-/// finished cost nothing; code for each stage is its own. Q starts as the identity in registers; register column s is slot s (qr.hpp).
+/// thread are Threads / 8 apart. Neighbouring lanes have neighbouring columns, so that four of them load the same part of a reflector. Every
+/// array in registers is indexed by constants. Reflectors go through the shared memory of the matrix itself, which is free once it has been
+/// read: v of column j is written to column j, zero above its pivot, and stays for forming Q, which then needs no barrier at all; factoring
+/// needs one for each column. The work comes in stages by the number of reflectors, each with its own code, so that rows and columns which
+/// are finished cost little. Q starts as the identity in registers; register column s is slot s (qr.hpp).
 
 #include <cmath>
 #include <cstddef>
@@ -47,15 +48,15 @@ AELLE_DEVICE void store_pair(double* to, double first, double second) {
 
 template <int N, int Threads>
 struct RegisterWork {
-    double* r;           ///< as in Work
-    double* tau;         ///< of the reflector of column j; 0 of a zero column
-    double* row_max;     ///< by segment of columns and row
-    int* before;         ///< by segment and row: how many rows of the segment come before this one
-    int* order;          ///< row of the matrix that is sorted to place i
-    int* exponent;       ///< column j was multiplied by 2^exponent[j]
-    int* r_exponent;     ///< as in Work
-    int* column_of;      ///< of slot s
-    int* votes;          ///< of warps
+    double* r;        ///< as in Work
+    double* tau;      ///< of the reflector of column j; 0 of a zero column
+    double* row_max;  ///< by segment of columns and row
+    int* before;      ///< by segment and row: how many rows of the segment come before this one
+    int* order;       ///< row of the matrix that is sorted to place i
+    int* exponent;    ///< column j was multiplied by 2^exponent[j]
+    int* r_exponent;  ///< as in Work
+    int* column_of;   ///< of slot s
+    int* votes;       ///< of warps
 
     static constexpr std::size_t bytes =
         (2 * N + Threads) * sizeof(double) + (Threads + 4 * N + static_cast<std::size_t>(warp_size)) * sizeof(int);
@@ -84,7 +85,11 @@ public:
     using Reflector = double[rows];
 
     AELLE_DEVICE RegisterHouseholder(const Block& block, View<double> z, char* work)
-        : block_(block), z_(z), work_(work), lane_(block.lane() / columns_of_warp), group_(block.warp() * columns_of_warp + block.lane() % columns_of_warp) {}
+        : block_(block),
+          z_(z),
+          work_(work),
+          lane_(block.lane() / columns_of_warp),
+          group_(block.warp() * columns_of_warp + block.lane() % columns_of_warp) {}
 
     AELLE_DEVICE void run(double* log_r, View<float> ratios) {
         if (!sort_rows()) {
@@ -120,9 +125,9 @@ private:
 
     /// First register row and column that a stage has not finished.
     template <int Stage>
-    static constexpr int live_row = Stage * stage_pivots / lanes;
+    static constexpr int live_row = Stage* stage_pivots / lanes;
     template <int Stage>
-    static constexpr int live_column = Stage * stage_pivots / groups;
+    static constexpr int live_column = Stage* stage_pivots / groups;
 
     /// As in Householder; threads share a row, each with a segment of the columns or of the other rows.
     AELLE_DEVICE bool sort_rows() {

@@ -118,7 +118,8 @@ std::vector<backend::TrainingGroup::Outcome> Group::run(const backend::DeviceSeq
     const DeviceMemory losses(library_, b.losses.size() * sizeof(double), "losses");
     const DeviceMemory correct(library_, b.correct.size() * sizeof(int32_t), "counts of correct predictions");
     const DeviceMemory finite(library_, b.finite.size() * sizeof(int32_t), "flags");
-    const DeviceMemory classes(library_, probabilities ? work.size() * static_cast<std::size_t>(columns) * sizeof(float) : 0, "probabilities");
+    const DeviceMemory classes(library_, probabilities ? work.size() * static_cast<std::size_t>(columns) * sizeof(float) : 0,
+                               "probabilities");
     std::vector<TrainingWork> parts;
     for (std::size_t i = 0; i < work.size(); ++i) {
         parts.push_back({.memory = memory_.as<float>() + work[i].network * plan_.memory,
@@ -136,8 +137,8 @@ std::vector<backend::TrainingGroup::Outcome> Group::run(const backend::DeviceSeq
     const DeviceMemory parts_memory = on_device(library_, parts.data(), parts.size(), "work");
     const Table& table = library_.table();
     if (!work.empty()) {
-        library_.check(table.train(library_.device(), cell_, static_cast<int64_t>(work.size()), plan_memory_.as<TrainingPlan>(), &sequences.data(),
-                                   parts_memory.as<TrainingWork>()),
+        library_.check(table.train(library_.device(), cell_, static_cast<int64_t>(work.size()), plan_memory_.as<TrainingPlan>(),
+                                   &sequences.data(), parts_memory.as<TrainingWork>()),
                        learning ? "training" : "evaluation");
     }
     losses.download(b.losses.data(), b.losses.size() * sizeof(double));

@@ -17,7 +17,8 @@ struct PlannedCell {
 };
 
 template <class... Cells>
-PlannedCell plan_for(cells::CellList<Cells...>, const cells::CellSpec& cell, const cells::ParameterLayout& layout, const cells::Parameters& parameters) {
+PlannedCell plan_for(cells::CellList<Cells...>, const cells::CellSpec& cell, const cells::ParameterLayout& layout,
+                     const cells::Parameters& parameters) {
     PlannedCell planned;
     int place = 0;
     const auto try_cell = [&]<class C>() {
@@ -43,19 +44,24 @@ private:
 
 class Group final : public backend::TrainingGroup {
 public:
-    Group(const Library& library, const PlannedCell& cell, const backend::GroupTraining& options, const backend::SequenceTable& data, int64_t networks);
+    Group(const Library& library, const PlannedCell& cell, const backend::GroupTraining& options, const backend::SequenceTable& data,
+          int64_t networks);
 
     int64_t size() const override { return networks_; }
     void set(int64_t network, const backend::TrainingState& state) override;
     backend::TrainingState get(int64_t network) const override;
-    std::vector<Outcome> train(const backend::DeviceSequences& data, std::span<const Work> work) override { return run(data, work, true, nullptr); }
-    std::vector<Outcome> evaluate(const backend::DeviceSequences& data, std::span<const Work> work, std::vector<float>* probabilities) override {
+    std::vector<Outcome> train(const backend::DeviceSequences& data, std::span<const Work> work) override {
+        return run(data, work, true, nullptr);
+    }
+    std::vector<Outcome> evaluate(const backend::DeviceSequences& data, std::span<const Work> work,
+                                  std::vector<float>* probabilities) override {
         return run(data, work, false, probabilities);
     }
 
 private:
     struct Buffers;
-    std::vector<Outcome> run(const backend::DeviceSequences& data, std::span<const Work> work, bool learning, std::vector<float>* probabilities);
+    std::vector<Outcome> run(const backend::DeviceSequences& data, std::span<const Work> work, bool learning,
+                             std::vector<float>* probabilities);
     void check(const Sequences& data, const Work& work) const;
     std::size_t bytes_of(int64_t network, int64_t offset) const {
         return static_cast<std::size_t>(network * plan_.memory + offset) * sizeof(float);

@@ -2,10 +2,11 @@
 
 #include <filesystem>
 #include <optional>
+#include <span>
 
 #include "aelle/base/error.hpp"
-#include "aelle/embed/analysis_file.hpp"
 #include "aelle/base/text.hpp"
+#include "aelle/embed/analysis_file.hpp"
 #include "aelle/io/file.hpp"
 #include "aelle/study/merge.hpp"
 #include "aelle/study/scheduler.hpp"
@@ -107,9 +108,9 @@ void describe(Session& session, const Study& study, const fs::path& output) {
     std::string text = "study      " + study.config.name + ": task " + study.config.task + ", seed " + std::to_string(study.config.seed) +
                        "\nvariants   " + std::to_string(study.variants.size()) + " in " + std::to_string(study.groups.size()) +
                        " groups\nwork       " + rounded(work, 3) + " floating-point operations\nmemory     " +
-                       byte_size(memory * session.threads()) + " for " + std::to_string(session.threads()) + " threads a rank\noutput     " +
-                       byte_size(size) + " in " + output.string() + ", " + byte_size(available) + " free\n\n" +
-                       "variant  cell       hidden  " + study.task->init_name() + "\n";
+                       byte_size(memory * session.threads()) + " for " + std::to_string(session.threads()) +
+                       " threads a rank\noutput     " + byte_size(size) + " in " + output.string() + ", " + byte_size(available) +
+                       " free\n\n" + "variant  cell       hidden  " + study.task->init_name() + "\n";
     for (const study::Variant& variant : study.variants) {
         char line[128];
         std::snprintf(line, sizeof line, "%7lld  %-9s  %6lld  %s\n", static_cast<long long>(variant.id), variant.cell.c_str(),
@@ -139,6 +140,17 @@ bool newer(const fs::path& file, const fs::path& than) {
     return fs::exists(file) && fs::last_write_time(file) >= fs::last_write_time(than);
 }
 
+/// Threads that keep a device busy: while one looks at results, another has work there.
+constexpr int threads_of_device = 2;
+
+study::StudyTask::GroupJobs group_jobs(Session& session, const Study& study) {
+    if (session.groups() == nullptr) return nullptr;
+    auto jobs = study.task->group_jobs(*session.groups(), session.backend(), session.threads());
+    if (!jobs && session.first())
+        session.console().note("task " + study.config.task + ": networks are trained on the host, not on the GPU");
+    return jobs;
+}
+
 bool train(Session& session, const study::StudyFolder& folder, const Study& study, const RunOptions& options) {
     Console& console = session.console();
     const auto variant = [&](int64_t id) -> const study::Variant& { return study.variants[static_cast<std::size_t>(id)]; };
@@ -150,7 +162,17 @@ bool train(Session& session, const study::StudyFolder& folder, const Study& stud
         fs::create_directories(file.parent_path());
         study.task->write_weights(file, variant(id), result);
     };
-    const auto factory = [&](int64_t id) { return study.task->job(variant(id), session.backend()); };
+    study::JobSource source([&](int64_t id) { return study.task->job(variant(id), session.backend()); });
+    if (const auto groups = group_jobs(session, study)) {
+        const auto many = [groups, variant](std::span<const int64_t> ids) {
+            std::vector<study::Variant> variants;
+            for (const int64_t id : ids) variants.push_back(variant(id));
+            return groups(variants);
+        };
+        const auto fair = static_cast<int64_t>(study.variants.size()) / session.comm().size() + 1;
+        source = study::JobSource(many, std::min(session.groups()->wanted(), fair));
+        settings.threads = threads_of_device;
+    }
     double last_written = -1e9;
     const auto on_progress = [&](const study::Progress& progress) {
         console.progress(progress);
@@ -159,7 +181,7 @@ bool train(Session& session, const study::StudyFolder& folder, const Study& stud
         study::write_progress(folder, progress);
         last_written = progress.seconds;
     };
-    const bool complete = study::run_groups(session.comm(), folder, study.groups, study.shape, factory, settings, on_progress,
+    const bool complete = study::run_groups(session.comm(), folder, study.groups, study.shape, source, settings, on_progress,
                                             [&](const std::string& text) { console.warning(text); });
     console.end_progress();
     return complete;
@@ -197,8 +219,8 @@ void run(Session& session, const RunOptions& options) {
         session.console().note("wrote " + folder.study_file().string());
     });
     if (options.until == "study") return;
-    bool current = session.first() && newer(folder.analysis_file(), folder.study_file()) &&
-                   embed::made_with(folder.analysis_file(), study.analysis);
+    bool current =
+        session.first() && newer(folder.analysis_file(), folder.study_file()) && embed::made_with(folder.analysis_file(), study.analysis);
     current = session.comm().broadcast(current ? 1 : 0) == 1;
     if (current) {
         session.at_rank_0([&] { print_tables(session, folder); });

@@ -8,6 +8,8 @@
 #include "aelle/base/error.hpp"
 #include "aelle/base/random.hpp"
 #include "aelle/lyapunov/kinds.hpp"
+#include "aelle/study/parallel.hpp"
+#include "bptt_group_job.hpp"
 #include "bptt_job.hpp"
 
 namespace aelle::study {
@@ -27,7 +29,8 @@ std::vector<int64_t> drawn(std::vector<int64_t> all, int64_t count, RandomStream
 }
 
 /// Sequences as a trajectory in double precision reads them, (T x I) row-major each.
-std::vector<std::vector<double>> as_inputs(const learn::Sequences& data, const std::vector<int64_t>& indices, const learn::Minibatch& batch) {
+std::vector<std::vector<double>> as_inputs(const learn::Sequences& data, const std::vector<int64_t>& indices,
+                                           const learn::Minibatch& batch) {
     const auto features = static_cast<std::size_t>(data.features()), count = indices.size();
     std::vector<std::vector<double>> all(count, std::vector<double>(static_cast<std::size_t>(data.steps()) * features, 0.0));
     for (std::size_t t = 0; t < static_cast<std::size_t>(data.steps()); ++t) {
@@ -149,6 +152,12 @@ learn::Model BpttTask::initial_model(const Variant& variant) const {
                                 variant.seed, 0);
 }
 
+SpectrumInputs BpttTask::spectrum_inputs(const Variant& variant) const {
+    SpectrumInputs inputs = data_.spectrum;
+    inputs.initial_state.assign(static_cast<std::size_t>(cells::find_cell(variant.cell).blocks * variant.hidden), 0.0);
+    return inputs;
+}
+
 std::vector<int64_t> BpttTask::kept(const std::vector<int64_t>& all, const Variant& variant, uint64_t what) const {
     if (settings_.batch_fraction == 1.0) return all;
     const int64_t batch = settings_.training.batch, count = static_cast<int64_t>(all.size());
@@ -209,6 +218,14 @@ double BpttTask::memory(const Variant& variant) const {
 
 std::unique_ptr<Job> BpttTask::job(const Variant& variant, const backend::Backend& backend) const {
     return make_bptt_job(*this, variant, backend);
+}
+
+StudyTask::GroupJobs BpttTask::group_jobs(const backend::GroupEngine& engine, const backend::Backend& backend, int threads) const {
+    const auto device = std::make_shared<const BpttDevice>(BpttDevice{
+        engine, backend, on_threads(threads), {engine, *data_.training}, {engine, *data_.validation}, {engine, *data_.examples}});
+    return [this, device](std::span<const Variant> variants) {
+        return make_bptt_group_job(*this, {variants.begin(), variants.end()}, *device);
+    };
 }
 
 }  // namespace aelle::study

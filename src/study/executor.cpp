@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "aelle/backend/blas.hpp"
+#include "aelle/backend/groups.hpp"
 
 namespace aelle::study {
 namespace {
@@ -15,27 +16,67 @@ constexpr int64_t idle = std::numeric_limits<int64_t>::max();  // a thread witho
 
 }  // namespace
 
-Executor::Executor(int threads, JobFactory factory, BlankResult blank) : factory_(std::move(factory)), blank_(std::move(blank)) {
+JobSource::JobSource(JobFactory single)
+    : make([single = std::move(single)](std::span<const int64_t> variants) { return alone(single(variants.front())); }) {}
+
+Executor::Executor(int threads, JobSource source, BlankResult blank)
+    : source_(std::move(source)), blank_(std::move(blank)), thread_count_(static_cast<std::size_t>(threads)) {
     for (int i = 0; i < threads; ++i) answered_.emplace_back(idle);
     for (int i = 0; i < threads; ++i) {
         threads_.emplace_back([this, i] {
             backend::set_blas_threads(1);
-            auto& answered = answered_[static_cast<std::size_t>(i)];
-            for (;;) {
-                Item item;
-                {
-                    std::unique_lock lock(mutex_);
-                    work_arrived_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-                    if (stopping_) return;
-                    item = queue_.front();
-                    queue_.pop_front();
-                    answered = requested_.load();
-                }
-                run(item, answered);
-                answered = idle;
-            }
+            serve(answered_[static_cast<std::size_t>(i)]);
         });
     }
+}
+
+void Executor::serve(std::atomic<int64_t>& answered) {
+    for (;;) {
+        Items items;
+        {
+            std::unique_lock lock(mutex_);
+            items = take_items(lock);
+            if (items.empty()) return;
+            answered = requested_.load();
+        }
+        run(items, answered);
+        answered = idle;
+    }
+}
+
+int64_t Executor::most_of(const std::string& key) const {
+    const auto known = most_.find(key);
+    return known == most_.end() ? source_.most : known->second;
+}
+
+std::size_t Executor::of_front_key() const {
+    return static_cast<std::size_t>(
+        std::count_if(queue_.begin(), queue_.end(), [&](const Item& item) { return item.key() == queue_.front().key(); }));
+}
+
+/// The first variant that waits, with those of its key that may share a job; none when it is time to stop.
+Executor::Items Executor::take_items(std::unique_lock<std::mutex>& lock) {
+    constexpr auto patience = std::chrono::milliseconds(200);  // for groups that are on their way
+    work_arrived_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    for (std::size_t known = 0; source_.most > 1 && !stopping_ && !closed_ && !queue_.empty() && known != queue_.size();) {
+        if (of_front_key() >= static_cast<std::size_t>(most_of(queue_.front().key()))) break;
+        known = queue_.size();
+        work_arrived_.wait_for(lock, patience, [&] { return stopping_ || closed_ || queue_.size() > known; });
+    }
+    if (stopping_) return {};
+    if (queue_.empty()) return take_items(lock);  // another thread was faster
+    const std::string key = queue_.front().key();
+    const auto most = static_cast<std::size_t>(most_of(key));
+    Items items;
+    for (auto item = queue_.begin(); item != queue_.end() && items.size() < most;) {
+        if (item->key() != key) {
+            ++item;
+            continue;
+        }
+        items.push_back(std::move(*item));
+        item = queue_.erase(item);
+    }
+    return items;
 }
 
 Executor::~Executor() { stop(); }
@@ -47,15 +88,21 @@ void Executor::submit(GroupWork work) {
     for (std::size_t i = 0; i < flight->work.slots.size(); ++i) {
         if (flight->work.slots[i].state == SlotState::finished) continue;
         ++flight->unfinished;
-        queue_.push_back({flight, i});
+        queue_.push_back({flight, i, 0});
     }
     flights_.push_back(flight);
     work_arrived_.notify_all();
 }
 
-int64_t Executor::waiting() const {
+bool Executor::wants_more() const {
     const std::lock_guard lock(mutex_);
-    return static_cast<int64_t>(queue_.size());
+    return queue_.size() < thread_count_ * static_cast<std::size_t>(source_.most);
+}
+
+void Executor::close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    work_arrived_.notify_all();
 }
 
 int64_t Executor::groups_in_flight() const {
@@ -108,64 +155,128 @@ void Executor::stop() {
     }
 }
 
-void Executor::snapshot(const Item& item, const Job& job) {
-    ArchiveWriter archive;
-    job.save(archive);
-    const std::lock_guard lock(mutex_);
-    item.flight->work.slots[item.slot] = {SlotState::started, job.progress(), archive.take()};
+void Executor::snapshot(const Items& items, const GroupJob& job, const std::vector<char>& stored) {
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        if (stored[i]) continue;
+        ArchiveWriter archive;
+        job.save(i, archive);
+        const std::lock_guard lock(mutex_);
+        items[i].flight->work.slots[items[i].slot] = {SlotState::started, job.progress(i), archive.take()};
+    }
 }
 
 void Executor::store(const Item& item, const VariantResult& result) {
     ArchiveWriter archive;
     result.save(archive);
-    const std::lock_guard lock(mutex_);
-    item.flight->work.slots[item.slot] = {SlotState::finished, 1.0, archive.take()};
-    --item.flight->unfinished;
-    ++variants_finished_;
-}
-
-void Executor::work_on(const Item& item, std::atomic<int64_t>& answered) {
-    Slot before;
     {
         const std::lock_guard lock(mutex_);
-        before = item.flight->work.slots[item.slot];
+        item.flight->work.slots[item.slot] = {SlotState::finished, 1.0, archive.take()};
+        --item.flight->unfinished;
+        ++variants_finished_;
     }
-    const auto job = factory_(item.flight->work.group.variants[item.slot]);
-    if (before.state == SlotState::started) {
-        ArchiveReader archive(before.snapshot);
-        job->load(archive);
+    something_finished_.notify_all();
+}
+
+void Executor::work_on(const Items& items, std::atomic<int64_t>& answered) {
+    std::vector<int64_t> variants;
+    std::vector<Slot> before;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const Item& item : items) {
+            variants.push_back(item.variant());
+            before.push_back(item.flight->work.slots[item.slot]);
+        }
     }
-    before = {};
-    while (!job->done()) {
-        if (stopping_) return snapshot(item, *job);
+    const std::unique_ptr<GroupJob> job = source_.make(variants);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        if (before[i].state != SlotState::started) continue;
+        ArchiveReader archive(before[i].snapshot);
+        job->load(i, archive);
+    }
+    before.clear();
+    std::vector<char> stored(items.size(), 0);
+    for (std::size_t left = items.size();;) {
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            if (stored[i] || !job->done(i)) continue;
+            store(items[i], job->result(i));
+            stored[i] = 1;
+            --left;
+        }
+        if (left == 0) return;
+        if (stopping_) return snapshot(items, *job, stored);
         const int64_t wanted = requested_.load();
         if (answered.load() < wanted) {
-            snapshot(item, *job);
+            snapshot(items, *job, stored);
             answered = wanted;
         }
         job->advance();
     }
-    store(item, job->result());
 }
 
-void Executor::run(const Item& item, std::atomic<int64_t>& answered) {
-    const int64_t variant = item.flight->work.group.variants[item.slot];
+Executor::Items Executor::unfinished(const Items& items) const {
+    const std::lock_guard lock(mutex_);
+    Items left;
+    for (const Item& item : items)
+        if (item.flight->work.slots[item.slot].state != SlotState::finished) left.push_back(item);
+    return left;
+}
+
+void Executor::put_back(const Items& items) {
+    const std::lock_guard lock(mutex_);
+    queue_.insert(queue_.begin(), items.begin(), items.end());
+    work_arrived_.notify_all();
+}
+
+void Executor::give_up(const Item& item, const std::string& reason) {
+    VariantResult result = blank_(item.variant());
+    result.status = VariantStatus::failed;
+    store(item, result);
+    const std::lock_guard lock(mutex_);
+    failed_variants_.push_back("variant " + std::to_string(item.variant()) + " failed: " + reason + "; the next run tries it again");
+}
+
+/// Fewer at once, from their last snapshots.
+void Executor::out_of_memory(const Items& items, const std::string& reason) {
+    const Items left = unfinished(items);
+    if (left.size() == 1 && items.size() == 1) return give_up(left.front(), reason);
+    const auto fewer = static_cast<int64_t>(items.size() / 2);
+    {
+        const std::lock_guard lock(mutex_);
+        most_[items.front().key()] = fewer;
+        failed_variants_.push_back(items.front().key() + ": " + reason + "; " + std::to_string(fewer) + " variants at once instead of " +
+                                   std::to_string(items.size()));
+    }
+    put_back(left);
+}
+
+void Executor::device_failed(const Items& items, const std::string& reason) {
+    Items again;
+    for (Item& item : unfinished(items)) {
+        if (++item.failures < 2) again.push_back(item);
+        else give_up(item, reason);
+    }
+    if (again.empty()) return;
+    {
+        const std::lock_guard lock(mutex_);
+        failed_variants_.push_back(again.front().key() + ": " + reason + "; " + std::to_string(again.size()) +
+                                   " variants are tried once more");
+    }
+    put_back(again);
+}
+
+void Executor::run(const Items& items, std::atomic<int64_t>& answered) {
     const auto fail = [&] {
         const std::lock_guard lock(mutex_);
         if (!failure_) failure_ = std::current_exception();
     };
     try {
-        work_on(item, answered);
+        work_on(items, answered);
+    } catch (const backend::OutOfDeviceMemory& error) {
+        blank_ ? out_of_memory(items, error.what()) : fail();
     } catch (const std::bad_alloc&) {
-        if (blank_) {
-            VariantResult result = blank_(variant);
-            result.status = VariantStatus::failed;
-            store(item, result);
-            const std::lock_guard lock(mutex_);
-            failed_variants_.push_back("variant " + std::to_string(variant) + " failed: out of memory; the next run tries it again");
-        } else {
-            fail();
-        }
+        blank_ ? out_of_memory(items, "out of memory") : fail();
+    } catch (const backend::DeviceError& error) {
+        blank_ ? device_failed(items, error.what()) : fail();
     } catch (...) {
         fail();
     }

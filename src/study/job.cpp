@@ -1,6 +1,28 @@
 #include "aelle/study/job.hpp"
 
+#include <utility>
+
 namespace aelle::study {
+namespace {
+
+class Alone final : public GroupJob {
+public:
+    explicit Alone(std::unique_ptr<Job> job) : job_(std::move(job)) {}
+    std::size_t size() const override { return 1; }
+    bool done(std::size_t) const override { return job_->done(); }
+    void advance() override { job_->advance(); }
+    double progress(std::size_t) const override { return job_->progress(); }
+    void save(std::size_t, ArchiveWriter& archive) const override { job_->save(archive); }
+    void load(std::size_t, ArchiveReader& archive) override { job_->load(archive); }
+    VariantResult result(std::size_t) const override { return job_->result(); }
+
+private:
+    std::unique_ptr<Job> job_;
+};
+
+}  // namespace
+
+std::unique_ptr<GroupJob> alone(std::unique_ptr<Job> job) { return std::make_unique<Alone>(std::move(job)); }
 
 std::string to_string(VariantStatus status) {
     switch (status) {

@@ -104,7 +104,7 @@ private:
 /// One rank's side: keeps the executor fed, writes shards and checkpoints.
 class Client {
 public:
-    Client(Comm& comm, const StudyFolder& folder, const std::vector<Group>& groups, const ResultShape& shape, JobFactory factory,
+    Client(Comm& comm, const StudyFolder& folder, const std::vector<Group>& groups, const ResultShape& shape, JobSource source,
            const SchedulerSettings& settings, const std::function<void(const std::string&)>& on_warning)
         : comm_(comm),
           folder_(folder),
@@ -112,7 +112,7 @@ public:
           shape_(shape),
           settings_(settings),
           on_warning_(on_warning),
-          executor_(settings.threads, std::move(factory), settings.blank) {}
+          executor_(settings.threads, std::move(source), settings.blank) {}
 
     void turn() {
         store_finished();
@@ -145,7 +145,7 @@ private:
         asked_ = false;
         if (id < 0) {
             none_left_ = true;
-            return;
+            return executor_.close();
         }
         const Group& group = groups_[static_cast<std::size_t>(id)];
         GroupWork work{group, std::vector<Slot>(group.variants.size())};
@@ -224,7 +224,7 @@ private:
     }
 
     void ask_for_work() {
-        if (asked_ || none_left_ || stopping_ || executor_.waiting() >= settings_.threads) return;
+        if (asked_ || none_left_ || stopping_ || !executor_.wants_more()) return;
         comm_.send(0, request, 0);
         asked_ = true;
     }
@@ -317,13 +317,13 @@ std::vector<char> finished_groups(const StudyFolder& folder, const std::vector<G
 
 }  // namespace
 
-bool run_groups(Comm& comm, const StudyFolder& folder, const std::vector<Group>& groups, const ResultShape& shape, JobFactory factory,
+bool run_groups(Comm& comm, const StudyFolder& folder, const std::vector<Group>& groups, const ResultShape& shape, JobSource source,
                 const SchedulerSettings& settings, const std::function<void(const Progress&)>& on_progress,
                 const std::function<void(const std::string&)>& on_warning) {
     const auto start = Clock::now();
     std::optional<Server> server;
     if (comm.rank() == 0) server.emplace(comm, groups, finished_groups(folder, groups, shape, on_warning));
-    Client client(comm, folder, groups, shape, std::move(factory), settings, on_warning);
+    Client client(comm, folder, groups, shape, std::move(source), settings, on_warning);
     auto last_report = start - std::chrono::hours(1);
     while (!client.ended()) {
         while (const auto message = comm.poll()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "aelle/backend/extended.hpp"
+#include "aelle/base/error.hpp"
 #include "aelle/lyapunov/kinds.hpp"
 #include "aelle/lyapunov/spectrum.hpp"
 
@@ -44,6 +45,62 @@ private:
 
 }  // namespace
 
+lyapunov::SpectrumOptions chain_options(const SpectrumConfig& config, const SpectrumInputs& inputs, const cells::CellSpec& cell,
+                                        std::size_t kind) {
+    lyapunov::SpectrumOptions options;
+    options.exponents = config.exponents;
+    options.steps = inputs.steps;
+    options.warmup = config.warmup;
+    options.interval = config.interval;
+    options.qr = config.qr;
+    options.random_start = config.random_start;
+    options.seed = inputs.seed;
+    options.extended_up_to = config.extended_up_to;
+    lyapunov::apply(lyapunov::find_kind(config.kinds[kind]), cell, options);
+    return options;
+}
+
+void SpectraSums::add(std::size_t kind, const lyapunov::Spectrum& spectrum) {
+    const std::size_t count = spectrum.exponents.size();
+    if (kind == sums_.size()) sums_.push_back({std::vector<double>(count, 0.0), std::vector<uint8_t>(count, 1)});
+    for (std::size_t k = 0; k < count; ++k) {
+        sums_[kind].exponents[k] += spectrum.exponents[k];
+        sums_[kind].reliable[k] &= spectrum.reliable[k];
+    }
+}
+
+void SpectraSums::add(std::size_t kind, const SpectraSums& other) {
+    require(kind == sums_.size() && !other.sums_.empty(), "spectra: kinds come in order");
+    sums_.push_back(other.sums_.front());
+}
+
+void SpectraSums::store(std::vector<KindSpectra>& spectra, std::size_t epoch, std::size_t sequences) const {
+    const auto count = static_cast<double>(sequences);
+    for (std::size_t i = 0; i < spectra.size(); ++i) {
+        const KindSpectra& sum = sums_[i];
+        const auto at = static_cast<std::ptrdiff_t>(epoch * sum.exponents.size());
+        std::transform(sum.exponents.begin(), sum.exponents.end(), spectra[i].exponents.begin() + at,
+                       [count](double value) { return value / count; });
+        std::copy(sum.reliable.begin(), sum.reliable.end(), spectra[i].reliable.begin() + at);
+    }
+}
+
+void SpectraSums::save(ArchiveWriter& archive) const {
+    archive.value(static_cast<uint64_t>(sums_.size()));
+    for (const KindSpectra& sum : sums_) {
+        archive.array(sum.exponents);
+        archive.array(sum.reliable);
+    }
+}
+
+void SpectraSums::load(ArchiveReader& archive) {
+    sums_.resize(archive.value<uint64_t>());
+    for (KindSpectra& sum : sums_) {
+        archive.array(sum.exponents);
+        archive.array(sum.reliable);
+    }
+}
+
 struct SpectraRun::Impl {
     const backend::Backend& backend;
     SpectrumConfig config;
@@ -53,7 +110,7 @@ struct SpectraRun::Impl {
     const SpectrumInputs& inputs;
     std::size_t kind = 0, sequence = 0;  ///< of the chain in work
     int64_t steps = 0;                   ///< of finished chains
-    std::vector<KindSpectra> sums = {};  ///< (K) for each kind: sums of exponents, products of flags
+    SpectraSums sums = {};
     std::unique_ptr<Chain> chain = {};
     std::shared_ptr<backend::Network<float>> single = {};  ///< of `kind`, once a sequence has needed it, like those below
     std::shared_ptr<backend::Network<double>> network = {};
@@ -65,16 +122,7 @@ struct SpectraRun::Impl {
         chain.reset();
         if (done()) return;
         const auto& method = lyapunov::find_kind(config.kinds[kind]);
-        lyapunov::SpectrumOptions options;
-        options.exponents = config.exponents;
-        options.steps = inputs.steps;
-        options.warmup = config.warmup;
-        options.interval = config.interval;
-        options.qr = config.qr;
-        options.random_start = config.random_start;
-        options.seed = inputs.seed;
-        options.extended_up_to = config.extended_up_to;
-        lyapunov::apply(method, cell, options);
+        const lyapunov::SpectrumOptions options = chain_options(config, inputs, cell, kind);
         const std::vector<double>& sequence_inputs = inputs.sequences[sequence];
         if (config.single_precision) {
             if (!single) single = backend.network_single(cell, shape, parameters, method.space);
@@ -94,17 +142,6 @@ struct SpectraRun::Impl {
         }
         kind = next_kind;
         sequence = next_sequence;
-    }
-
-    void add_result() {
-        const lyapunov::Spectrum spectrum = chain->result();
-        if (sequence == 0) {
-            sums.push_back({std::vector<double>(spectrum.exponents.size(), 0.0), std::vector<uint8_t>(spectrum.exponents.size(), 1)});
-        }
-        for (std::size_t k = 0; k < spectrum.exponents.size(); ++k) {
-            sums[kind].exponents[k] += spectrum.exponents[k];
-            sums[kind].reliable[k] &= spectrum.reliable[k];
-        }
     }
 };
 
@@ -127,7 +164,7 @@ int64_t SpectraRun::all_steps(const SpectrumConfig& config, int64_t sequences, i
 void SpectraRun::advance() {
     impl_->chain->advance();
     if (!impl_->chain->done()) return;
-    impl_->add_result();
+    impl_->sums.add(impl_->kind, impl_->chain->result());
     impl_->steps += impl_->chain->steps_done();
     if (impl_->sequence + 1 < impl_->inputs.sequences.size()) impl_->go_to(impl_->kind, impl_->sequence + 1);
     else impl_->go_to(impl_->kind + 1, 0);
@@ -135,25 +172,16 @@ void SpectraRun::advance() {
 }
 
 void SpectraRun::store(std::vector<KindSpectra>& spectra, std::size_t epoch) const {
-    const auto count = static_cast<double>(impl_->inputs.sequences.size());
-    for (std::size_t i = 0; i < spectra.size(); ++i) {
-        const KindSpectra& sum = impl_->sums[i];
-        const auto at = static_cast<std::ptrdiff_t>(epoch * sum.exponents.size());
-        std::transform(sum.exponents.begin(), sum.exponents.end(), spectra[i].exponents.begin() + at,
-                       [count](double value) { return value / count; });
-        std::copy(sum.reliable.begin(), sum.reliable.end(), spectra[i].reliable.begin() + at);
-    }
+    impl_->sums.store(spectra, epoch, impl_->inputs.sequences.size());
 }
+
+void SpectraRun::add_to(SpectraSums& sums, std::size_t kind) const { sums.add(kind, impl_->sums); }
 
 void SpectraRun::save(ArchiveWriter& archive) const {
     archive.value(static_cast<uint64_t>(impl_->kind));
     archive.value(static_cast<uint64_t>(impl_->sequence));
     archive.value(impl_->steps);
-    archive.value(static_cast<uint64_t>(impl_->sums.size()));
-    for (const KindSpectra& sum : impl_->sums) {
-        archive.array(sum.exponents);
-        archive.array(sum.reliable);
-    }
+    impl_->sums.save(archive);
     if (impl_->chain) impl_->chain->save(archive);
 }
 
@@ -161,11 +189,7 @@ void SpectraRun::load(ArchiveReader& archive) {
     const auto kind = archive.value<uint64_t>();
     impl_->go_to(kind, archive.value<uint64_t>());
     archive.value(impl_->steps);
-    impl_->sums.resize(archive.value<uint64_t>());
-    for (KindSpectra& sum : impl_->sums) {
-        archive.array(sum.exponents);
-        archive.array(sum.reliable);
-    }
+    impl_->sums.load(archive);
     impl_->start_chain();
     if (impl_->chain) impl_->chain->load(archive);
 }

@@ -17,6 +17,8 @@ int64_t StudyTask::exponent_count(const Variant& variant, std::size_t kind) cons
     return lyapunov::tangent_dimension(lyapunov::find_kind(config_.spectrum.kinds[kind]), cells::find_cell(variant.cell), {variant.hidden, 0});
 }
 
+StudyTask::GroupJobs StudyTask::group_jobs(const backend::GroupEngine&, const backend::Backend&, int) const { return nullptr; }
+
 VariantResult StudyTask::blank_result(const Variant& variant) const {
     constexpr double nan = std::numeric_limits<double>::quiet_NaN();
     const std::size_t epochs = config_.spectrum.epochs.size();

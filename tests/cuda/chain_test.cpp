@@ -109,7 +109,7 @@ struct Setting {
         std::vector<Result> results;
         for (std::size_t n = 0; n < memory.size(); ++n) {
             const double* at = memory[n].data();
-            const auto* sums = reinterpret_cast<const double*>(at + plan.errors);
+            const double* sums = plan.errors_of(memory[n].data()).sums();
             results.push_back({{at + plan.log_sum, at + plan.log_sum + p.exponents}, {sums, sums + p.exponents}, finite[n] == 1});
         }
         return results;

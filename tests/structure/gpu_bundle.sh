@@ -1,6 +1,6 @@
 #!/bin/sh
-# gpu_bundle.sh SOURCE FOLDER COMPILER: tools/gpu-bundle and tools/gpu-check with a program that only pretends to be aelle, on a machine that pretends to have a
-# GPU: that good is told from bad. What the pretence does wrong is said by the variable PRETEND.
+# gpu_bundle.sh SOURCE FOLDER COMPILER: tools/gpu-bundle and tools/gpu-check with a program that only pretends to be aelle, on a machine that
+# pretends to have a GPU: that good is told from bad. What the pretence does wrong is said by the variable PRETEND.
 set -u
 LC_ALL=C; export LC_ALL
 source=$1 folder=$2 compiler=$3
@@ -27,8 +27,9 @@ int main(int count, char** values) {
     }
     if (ends("aelle_perf")) std::cout << (first == "--help" ? "  --gpu  cases of the GPU\n" : "spectra 5 times faster\n");
     if (first == "--version") std::cout << "aelle 0.0.0 (pretence)\n";
-    if (first == "info" && count > 2 && pretend == "blind") { std::cout << "no device\n"; return 65; }
-    if (first == "info") std::cout << "device     cuda sm_90 pretended\n";
+    if (first == "info" && pretend == "blind") { std::cout << "no device\n"; return 65; }
+    if (first == "info" && pretend == "stranger") { std::cout << "libaelle_cuda.so: found the GPU kernels of another build\n"; return 65; }
+    if (first == "info") std::cout << "device     cuda " << (pretend == "emulation" ? "emulated" : "sm_90 pretended") << "\n";
     if (first == "status") std::cout << "device     " << (pretend == "other device" ? "cpu" : "cuda") << "\nvariants   12 of 24 trained\n";
     bool stopped = false;  // by the time limit
     for (int i = 1; i < count; ++i) stopped = stopped || std::string(values[i]) == "--time-limit";
@@ -73,6 +74,7 @@ check "failing test" 1 '^cuda_tests  *failed .*4 passed'
 check "skipping test" 1 '^cuda_tests  *failed .*for want of a device'
 check "race test" 1 '^racecheck  *failed .*2 errors'
 check "blind" 1 '^info.* failed .*no device'
+check "emulation" 1 '^info.* failed '
 check "other device" 1 '^study smnist  *failed .*cpu'
 check "broken study" 1 '^study smnist  *failed .*status 70'
 check "" 0 '^study smnist  *skipped .*too late' 29
@@ -82,7 +84,8 @@ if ! command -v nvidia-smi >/dev/null 2>&1 && [ ! -e /dev/nvidia0 ]; then
     rm "$folder/bin/nvidia-smi"
     check "blind" 0 '^0 failed, device: no'
     check "failing test" 1 '^cuda_tests  *failed'
+    check "stranger" 1 '^info.* failed .*another build'
 fi
 
-"$source/tools/gpu-bundle" --test -o "$folder/bundle" 2>"$folder/err" || wrong "in an empty root: $(cat "$folder/err")"
+PRETEND='' "$source/tools/gpu-bundle" --test -o "$folder/bundle" 2>"$folder/err" || wrong "in an empty root: $(cat "$folder/err")"
 exit 0

@@ -19,9 +19,9 @@ struct Place {
 };
 
 struct Choice {
-    std::unique_ptr<Backend> backend;    ///< on the host, always
-    std::unique_ptr<GroupEngine> groups; ///< on a GPU, or null
-    std::string gpu_note;                ///< why no GPU is used, or which one is
+    std::unique_ptr<Backend> backend;     ///< on the host, always
+    std::unique_ptr<GroupEngine> groups;  ///< on a GPU, or null
+    std::string gpu_note;                 ///< why no GPU is used, or which one is
 
     std::string device_kind() const { return groups ? groups->device_kind() + " with " + backend->device_kind() : backend->device_kind(); }
 };

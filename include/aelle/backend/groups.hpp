@@ -85,7 +85,7 @@ public:
     };
     struct Outcome {
         std::vector<GroupLoss> losses;  ///< of every batch before its update, up to the last one made
-        bool finite = true;             ///< false: the last loss, or a parameter after it, was not finite, and the network was stopped there
+        bool finite = true;  ///< false: the last loss, or a parameter after it, was not finite, and the network was stopped there
     };
     /// One update for every batch.
     virtual std::vector<Outcome> train(const DeviceSequences& data, std::span<const Work> work) = 0;
@@ -101,10 +101,10 @@ struct ChainProblem {
     TangentSpace space = TangentSpace::full;
     int64_t exponents = 0;  ///< K leading ones, at least 1
     int64_t steps = 0, warmup = 0;
-    std::vector<double> inputs;          ///< (sequences x (warmup + steps) x I), features fastest
+    std::vector<double> inputs;  ///< (sequences x (warmup + steps) x I), features fastest
     int64_t sequences = 1;
-    std::vector<double> initial_state;   ///< (D) of all chains
-    std::vector<double> initial_tangents;  ///< (dimension x K) column-major, orthonormal
+    std::vector<double> initial_state;     ///< (D) of all chains
+    std::vector<double> initial_tangents;  ///< (dimension x K) column-major, orthonormal; empty: leading columns of 1
 };
 
 struct ChainResult {
@@ -116,8 +116,8 @@ struct ChainResult {
 class ChainGroup {
 public:
     virtual ~ChainGroup() = default;
-    virtual int64_t steps_done() const = 0;  ///< of every chain, warm-up included
-    virtual void advance(int64_t steps) = 0; ///< of every chain, at most to the end
+    virtual int64_t steps_done() const = 0;                ///< of every chain, warm-up included
+    virtual void advance(int64_t steps) = 0;               ///< of every chain, at most to the end
     virtual std::vector<ChainResult> results() const = 0;  ///< of all chains, once all steps are done
 };
 
@@ -134,8 +134,8 @@ public:
     virtual std::unique_ptr<DeviceSequences> sequences(const SequenceTable& table) const = 0;
     /// `layout` and the scalars of `parameters` are those of all networks. `data`: whose shapes training and evaluation will use.
     virtual std::unique_ptr<TrainingGroup> training(const cells::CellSpec& cell, const cells::ParameterLayout& layout,
-                                                    const cells::Parameters& parameters, const GroupTraining& options, const SequenceTable& data,
-                                                    int64_t networks) const = 0;
+                                                    const cells::Parameters& parameters, const GroupTraining& options,
+                                                    const SequenceTable& data, int64_t networks) const = 0;
     /// packed: the cell's parameters of every network.
     virtual std::unique_ptr<ChainGroup> chains(const cells::CellSpec& cell, const cells::ParameterLayout& layout,
                                                const cells::Parameters& parameters, std::span<const std::vector<double>> packed,

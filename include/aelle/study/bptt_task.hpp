@@ -22,9 +22,9 @@ namespace aelle::study {
 
 struct BpttSettings {
     learn::BpttOptions training;
-    double batch_fraction = 1.0;          ///< share of the batches of training and of validation that a variant sees; which, its seed says
+    double batch_fraction = 1.0;  ///< share of the batches of training and of validation that a variant sees; which, its seed says
     int64_t spectrum_sequences = 15;
-    bool unit_inputs = false;             ///< learn::InitOptions
+    bool unit_inputs = false;                                       ///< learn::InitOptions
     std::map<std::string, cells::Parameters, std::less<>> scalars;  ///< by cell, where given
 };
 
@@ -45,6 +45,7 @@ public:
     double work(const Variant& variant) const override;
     double memory(const Variant& variant) const override;
     std::unique_ptr<Job> job(const Variant& variant, const backend::Backend& backend) const override;
+    GroupJobs group_jobs(const backend::GroupEngine& engine, const backend::Backend& backend, int threads) const override;
 
     const StudyConfig& config() const { return config_; }
     const BpttSettings& settings() const { return settings_; }
@@ -55,6 +56,8 @@ public:
     /// The values of example_fields() from the class probabilities of the example sequences, (C x steps with a target * sequences).
     virtual std::vector<std::vector<double>> example_values(MatrixView<const float> probabilities) const = 0;
     learn::Model initial_model(const Variant& variant) const;
+    /// Those of all variants, from the zero state of this one.
+    SpectrumInputs spectrum_inputs(const Variant& variant) const;
     /// Which of the sequences a variant trains on, and on which it is validated.
     std::vector<int64_t> training_indices(const Variant& variant) const;
     std::vector<int64_t> validation_indices(const Variant& variant) const;

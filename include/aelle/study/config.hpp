@@ -17,9 +17,9 @@
 namespace aelle::study {
 
 struct SpectrumConfig {
-    std::vector<int64_t> epochs;  ///< training epochs after which spectra are taken, ascending; 0 = before training
+    std::vector<int64_t> epochs;             ///< training epochs after which spectra are taken, ascending; 0 = before training
     std::vector<std::string> kinds{"full"};  ///< names of lyapunov::spectrum_kinds(), each once; the first is what the analysis sees
-    int64_t steps = 0;      ///< 0: as many as the task's input sequences have
+    int64_t steps = 0;                       ///< 0: as many as the task's input sequences have
     int64_t warmup = 0;
     int64_t interval = 0;   ///< 0 = automatic
     int64_t exponents = 0;  ///< leading ones; 0 = all
@@ -38,13 +38,13 @@ struct StudyConfig {
     uint64_t seed = 0;
     std::vector<std::string> cells;
     std::vector<int64_t> hidden;
-    int64_t count = 0;                ///< variants per cell and size
+    int64_t count = 0;  ///< variants per cell and size
     InitDistribution init_distribution = InitDistribution::in_turn;
-    std::vector<double> init_values;            ///< taken in turn, or
-    double init_low = 0.0, init_high = 0.0;     ///< drawn between these, at full precision
-    int64_t group_size = 0;           ///< most variants worked on and stored together
-    int64_t epochs = 0;               ///< training epochs
-    bool keep_weights = false;        ///< write the final weights of every variant
+    std::vector<double> init_values;         ///< taken in turn, or
+    double init_low = 0.0, init_high = 0.0;  ///< drawn between these, at full precision
+    int64_t group_size = 0;                  ///< most variants worked on and stored together
+    int64_t epochs = 0;                      ///< training epochs
+    bool keep_weights = false;               ///< write the final weights of every variant
     SpectrumConfig spectrum;
 };
 

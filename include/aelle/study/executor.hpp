@@ -1,6 +1,6 @@
 #pragma once
-/// The threads of one rank: each advances one variant at a time, slice by slice. The main thread hands in groups, takes them out when
-/// finished, and asks for snapshots; it alone talks to MPI and writes files.
+/// The threads of one rank: each advances one variant at a time, or on a device as many of one key as are worth it, slice by slice. The main thread hands
+/// in groups, takes them out when finished, and asks for snapshots; it alone talks to MPI and writes files.
 
 #include <atomic>
 #include <condition_variable>
@@ -8,9 +8,11 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -38,25 +40,38 @@ struct GroupWork {
 /// Makes the job of a variant by its id.
 using JobFactory = std::function<std::unique_ptr<Job>(int64_t variant)>;
 
+/// Makes jobs of variants of one key.
+struct JobSource {
+    JobSource(JobFactory single);  ///< one at a time
+    JobSource(std::function<std::unique_ptr<GroupJob>(std::span<const int64_t> variants)> many, int64_t at_once)
+        : make(std::move(many)), most(at_once) {}
+
+    std::function<std::unique_ptr<GroupJob>(std::span<const int64_t> variants)> make;
+    int64_t most = 1;  ///< variants of one job; fewer where memory does not allow it
+};
+
 /// The result of a variant whose work did not fit into memory.
 using BlankResult = std::function<VariantResult(int64_t variant)>;
 
 class Executor {
 public:
-    /// A variant that runs out of memory becomes `failed` with its blank result, and the others go on; without `blank` it ends the run.
-    Executor(int threads, JobFactory factory, BlankResult blank = nullptr);
+    /// Variants that run out of memory together are tried again in halves. One that does so alone, or twice meets a device that fails, becomes `failed`
+    /// with its blank result, and the others go on; without `blank` it ends the run.
+    Executor(int threads, JobSource source, BlankResult blank = nullptr);
     ~Executor();  ///< stops and joins
 
     void submit(GroupWork work);
-    /// Variants not yet started; a caller keeps this at least as large as `threads` so that none is idle.
-    int64_t waiting() const;
+    /// Whether more groups are wanted, so that no thread is idle and jobs are as large as they may be.
+    bool wants_more() const;
+    /// No more groups will come: jobs need not wait for them to be larger.
+    void close();
     int64_t groups_in_flight() const;
     /// Variants finished since the start.
     int64_t variants_finished() const { return variants_finished_.load(); }
 
     /// The next group all of whose slots are finished, or nothing. Rethrows what a job threw.
     std::optional<GroupWork> take_finished();
-    /// What became of variants that failed since the last call, in words.
+    /// What became of variants that failed since the last call, and other news worth a warning, in words.
     std::vector<std::string> take_failures();
     /// Sleeps until something finishes or `milliseconds` pass.
     void wait(int milliseconds);
@@ -78,19 +93,35 @@ private:
     };
     struct Item {
         std::shared_ptr<Flight> flight;
-        std::size_t slot;
+        std::size_t slot = 0;
+        int failures = 0;  ///< of the device, while it was worked on
+        int64_t variant() const { return flight->work.group.variants[slot]; }
+        const std::string& key() const { return flight->work.group.key; }
     };
-    void run(const Item& item, std::atomic<int64_t>& answered);
-    void snapshot(const Item& item, const Job& job);
-    void work_on(const Item& item, std::atomic<int64_t>& answered);
+    using Items = std::vector<Item>;
+    void serve(std::atomic<int64_t>& answered);
+    Items take_items(std::unique_lock<std::mutex>& lock);
+    int64_t most_of(const std::string& key) const;
+    std::size_t of_front_key() const;
+    void run(const Items& items, std::atomic<int64_t>& answered);
+    void snapshot(const Items& items, const GroupJob& job, const std::vector<char>& stored);
+    void work_on(const Items& items, std::atomic<int64_t>& answered);
     void store(const Item& item, const VariantResult& result);
+    void give_up(const Item& item, const std::string& reason);
+    void out_of_memory(const Items& items, const std::string& reason);
+    void device_failed(const Items& items, const std::string& reason);
+    Items unfinished(const Items& items) const;
+    void put_back(const Items& items);
 
-    JobFactory factory_;
+    JobSource source_;
     BlankResult blank_;
     mutable std::mutex mutex_;
     std::condition_variable work_arrived_;
     std::condition_variable something_finished_;
     std::deque<Item> queue_;
+    std::map<std::string, int64_t, std::less<>> most_;  // by key, where memory allows fewer than the source says
+    bool closed_ = false;
+    std::size_t thread_count_;
     std::vector<std::shared_ptr<Flight>> flights_;
     std::exception_ptr failure_;
     std::vector<std::string> failed_variants_;

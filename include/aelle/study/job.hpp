@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,8 @@ struct VariantResult {
     std::vector<double> loss_every_epoch;  ///< (epochs)
     double loss_final = 0.0;
     double loss_best = 0.0;
-    std::vector<KindSpectra> spectra;          ///< one entry a kind, in the study's order
-    std::vector<std::vector<double>> example;  ///< one array a StudyTask::example_fields(), row-major
+    std::vector<KindSpectra> spectra;                                 ///< one entry a kind, in the study's order
+    std::vector<std::vector<double>> example;                         ///< one array a StudyTask::example_fields(), row-major
     std::map<std::string, std::vector<double>, std::less<>> weights;  ///< final tensors by name, where they are kept; not in shards
 
     void save(ArchiveWriter& archive) const;
@@ -52,5 +53,21 @@ public:
     virtual void load(ArchiveReader& archive) = 0;
     virtual VariantResult result() const = 0;  ///< once done
 };
+
+/// Several variants of one cell and size, worked on together by one thread; each has its own state.
+class GroupJob {
+public:
+    virtual ~GroupJob() = default;
+    virtual std::size_t size() const = 0;
+    virtual bool done(std::size_t i) const = 0;
+    virtual void advance() = 0;  ///< one slice of some that are not done
+    virtual double progress(std::size_t i) const = 0;
+    virtual void save(std::size_t i, ArchiveWriter& archive) const = 0;
+    virtual void load(std::size_t i, ArchiveReader& archive) = 0;
+    virtual VariantResult result(std::size_t i) const = 0;
+};
+
+/// A variant by itself.
+std::unique_ptr<GroupJob> alone(std::unique_ptr<Job> job);
 
 }  // namespace aelle::study

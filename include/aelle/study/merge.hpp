@@ -26,20 +26,20 @@ void merge_study(const StudyFolder& folder, const TomlDocument& document, const 
 
 /// What the analysis needs of a study.h5. Arrays are row-major as in the file.
 struct StudyData {
-    std::string text;                   ///< the study file as run
+    std::string text;  ///< the study file as run
     std::string name, task, init_name, loss_name;
     uint64_t seed = 0;
-    std::vector<int64_t> epochs;        ///< (E)
-    std::vector<int64_t> variant;       ///< (V)
-    std::vector<std::string> cell;      ///< (V)
-    std::vector<int64_t> hidden;        ///< (V)
-    std::vector<double> init;           ///< (V)
-    std::vector<std::string> status;    ///< (V)
+    std::vector<int64_t> epochs;                ///< (E)
+    std::vector<int64_t> variant;               ///< (V)
+    std::vector<std::string> cell;              ///< (V)
+    std::vector<int64_t> hidden;                ///< (V)
+    std::vector<double> init;                   ///< (V)
+    std::vector<std::string> status;            ///< (V)
     std::vector<double> loss_final, loss_best;  ///< (V)
-    std::vector<double> loss;           ///< (V, E)
-    std::vector<int64_t> dimension;     ///< (V)
-    int64_t largest_dimension = 0;      ///< K of `exponents`
-    std::vector<double> exponents;      ///< (V, E, K)
+    std::vector<double> loss;                   ///< (V, E)
+    std::vector<int64_t> dimension;             ///< (V)
+    int64_t largest_dimension = 0;              ///< K of `exponents`
+    std::vector<double> exponents;              ///< (V, E, K)
 };
 
 /// MissingInput when there is none; DataError for another version or a file that lacks something.

@@ -2,7 +2,7 @@
 /// Spreads groups over ranks and threads, saves what they leave, and stops on request.
 ///
 /// Rank 0 hands out groups, longest first, one at a time to whoever asks; it works too. A rank asks while it has fewer waiting variants
-/// than threads, so that none is idle while work is left. The scheduler knows groups by id, key and cost only.
+/// than its threads take, so that none is idle while work is left. The scheduler knows groups by id, key and cost only.
 
 #include <cstdint>
 #include <functional>
@@ -42,7 +42,7 @@ struct SchedulerSettings {
 /// Trains all groups that have no shard yet, and again the failed variants of those that have one. Collective: all ranks call it with the same groups. Returns false when stopped on request, then
 /// with everything in hand saved. `on_progress` is called at rank 0 several times a second; `on_warning` anywhere, for a damaged shard or
 /// checkpoint whose work is done again.
-bool run_groups(Comm& comm, const StudyFolder& folder, const std::vector<Group>& groups, const ResultShape& shape, JobFactory factory,
+bool run_groups(Comm& comm, const StudyFolder& folder, const std::vector<Group>& groups, const ResultShape& shape, JobSource source,
                 const SchedulerSettings& settings, const std::function<void(const Progress&)>& on_progress,
                 const std::function<void(const std::string&)>& on_warning);
 

@@ -14,9 +14,9 @@ namespace aelle::study {
 
 /// What every shard of a study shares.
 struct ResultShape {
-    int64_t spectra = 0;                ///< E
+    int64_t spectra = 0;  ///< E
     int64_t epochs = 0;
-    std::vector<std::string> kinds;     ///< of spectra
+    std::vector<std::string> kinds;  ///< of spectra
     std::vector<ExampleField> example;
 };
 

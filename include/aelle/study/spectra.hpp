@@ -7,6 +7,7 @@
 
 #include "aelle/backend/backend.hpp"
 #include "aelle/base/archive.hpp"
+#include "aelle/lyapunov/spectrum.hpp"
 #include "aelle/study/config.hpp"
 #include "aelle/study/job.hpp"
 
@@ -18,6 +19,26 @@ struct SpectrumInputs {
     int64_t steps = 0;                  ///< averaged steps T, warm-up not counted
     std::vector<double> initial_state;  ///< of all of them (D)
     uint64_t seed = 0;                  ///< of random initial tangent vectors
+};
+
+/// Options of a chain of the kind at that position.
+lyapunov::SpectrumOptions chain_options(const SpectrumConfig& config, const SpectrumInputs& inputs, const cells::CellSpec& cell,
+                                        std::size_t kind);
+
+/// Spectra of one network as they are added up over sequences, kind by kind.
+class SpectraSums {
+public:
+    /// The first of a kind begins it; kinds come in order.
+    void add(std::size_t kind, const lyapunov::Spectrum& spectrum);
+    /// All sequences of `other`'s first kind at once.
+    void add(std::size_t kind, const SpectraSums& other);
+    /// Writes means over `sequences` at epoch index `epoch`; reliable where those of all sequences are.
+    void store(std::vector<KindSpectra>& spectra, std::size_t epoch, std::size_t sequences) const;
+    void save(ArchiveWriter& archive) const;
+    void load(ArchiveReader& archive);
+
+private:
+    std::vector<KindSpectra> sums_;  ///< (K) for each kind: sums of exponents, products of flags
 };
 
 class SpectraRun {
@@ -36,6 +57,8 @@ public:
     /// Writes the spectra at epoch index `epoch`: exponents of each sequence descending (kinds as published: in the order of columns), then their
     /// mean; reliable where those of all sequences are. Once done.
     void store(std::vector<KindSpectra>& spectra, std::size_t epoch) const;
+    /// The sums of a run of a single kind, as those of a kind of `sums`. Once done.
+    void add_to(SpectraSums& sums, std::size_t kind) const;
 
     void save(ArchiveWriter& archive) const;
     void load(ArchiveReader& archive);

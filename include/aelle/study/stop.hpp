@@ -19,8 +19,9 @@ class Deadline {
 public:
     explicit Deadline(std::optional<double> seconds) {
         // Beyond a hundred years there is no limit, and the clock's nanoseconds would overflow.
-        if (seconds && *seconds < 3e9) end_ = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                                                   std::chrono::duration<double>(*seconds));
+        if (seconds && *seconds < 3e9)
+            end_ = std::chrono::steady_clock::now() +
+                   std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(*seconds));
     }
     bool passed() const { return end_ && std::chrono::steady_clock::now() >= *end_; }
 

@@ -2,11 +2,14 @@
 /// What a study needs to know of a task: how its variants are trained and measured. One class per task, one line in `make_task`.
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "aelle/backend/backend.hpp"
+#include "aelle/backend/groups.hpp"
 #include "aelle/io/h5.hpp"
 #include "aelle/study/config.hpp"
 #include "aelle/study/job.hpp"
@@ -20,7 +23,7 @@ struct ExampleField {
     io::Dims dims;
     std::vector<std::string> axes;  ///< one a dimension: datasets of the group that label it
     std::string meaning;
-    bool integer = false;           ///< stored as integers
+    bool integer = false;  ///< stored as integers
 };
 
 class StudyTask {
@@ -52,6 +55,11 @@ public:
     VariantResult blank_result(const Variant& variant) const;
     /// The backend must outlive the job.
     virtual std::unique_ptr<Job> job(const Variant& variant, const backend::Backend& backend) const = 0;
+
+    /// Jobs of many variants on a device, which must outlive them as the backend must; on `threads` threads what the host does for them. Null where the task's
+    /// networks are not trained on devices.
+    using GroupJobs = std::function<std::unique_ptr<GroupJob>(std::span<const Variant> variants)>;
+    virtual GroupJobs group_jobs(const backend::GroupEngine& engine, const backend::Backend& backend, int threads) const;
 
     /// The weights of a result as a file that `aelle spectrum` and `aelle train` read.
     void write_weights(const std::filesystem::path& file, const Variant& variant, const VariantResult& result) const;

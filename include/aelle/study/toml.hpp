@@ -43,7 +43,8 @@ class TomlTable {
 public:
     explicit TomlTable(const TomlDocument& document);  ///< the root table
 
-    TomlTable table(const std::string& key);  ///< an absent table reads as an empty one; asked for twice it is one table with all keys asked for
+    TomlTable table(
+        const std::string& key);  ///< an absent table reads as an empty one; asked for twice it is one table with all keys asked for
     bool has(const std::string& key);
 
     /// Without a fallback the key is required. Ranges are inclusive; NaN and infinities are refused.

@@ -13,8 +13,8 @@ struct Variant {
     int64_t id = 0;  ///< position in the study's order: cell, then size, then count
     std::string cell;
     int64_t hidden = 0;
-    double init = 0.0;   ///< the varied initialisation parameter (g or p)
-    uint64_t seed = 0;   ///< of all its random numbers; `aelle train --seed` with it repeats the variant
+    double init = 0.0;  ///< the varied initialisation parameter (g or p)
+    uint64_t seed = 0;  ///< of all its random numbers; `aelle train --seed` with it repeats the variant
 };
 
 std::vector<Variant> sample_variants(const StudyConfig& config);

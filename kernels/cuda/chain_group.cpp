@@ -1,0 +1,115 @@
+#include "kernels/cuda/chain_group.hpp"
+
+#include <algorithm>
+
+namespace aelle::cuda {
+namespace {
+
+/// Effective matrices of structured terms (kernels/batch_terms.hpp), as the plan places them.
+void build_matrices(const CellPlan& cell, const double* packed, double* matrices) {
+    const int64_t h = cell.hidden;
+    for (int n = 0; n < cell.first_term[cell.stages]; ++n) {
+        const TermPlan& term = cell.term[n];
+        if (term.matrix < 0) continue;
+        double* to = matrices + term.matrix;
+        const double* m = packed + term.offset;
+        for (int64_t i = 0; i < h; ++i) {
+            for (int64_t j = 0; j < h; ++j) {
+                if (term.form == cells::Form::outer) to[i * h + j] = m[i] * packed[term.offset2 + j];
+                else to[i * h + j] = m[i * h + j] + term.mirrored * m[j * h + i] - (i == j ? term.shift : 0.0);
+            }
+        }
+    }
+}
+
+}  // namespace
+
+Chain::Chain(const Library& library, const PlannedCell& cell, std::span<const std::vector<double>> packed,
+             const backend::ChainProblem& problem, int64_t shared_limit)
+    : library_(library), cell_(cell.place), chains_(static_cast<int64_t>(packed.size()) * problem.sequences) {
+    plan_.cell = cell.plan;
+    plan_.full = problem.space == backend::TangentSpace::full;
+    plan_.dimension = static_cast<int32_t>(plan_.full ? cell.plan.state_size() : cell.plan.hidden);
+    plan_.exponents = static_cast<int32_t>(problem.exponents);
+    plan_.from_unit_vectors = problem.initial_tangents.empty();
+    plan_.warmup = static_cast<int32_t>(problem.warmup);
+    plan_.total = static_cast<int32_t>(problem.warmup + problem.steps);
+    require(problem.exponents >= 1 && problem.exponents <= plan_.dimension && problem.steps >= 1 && problem.warmup >= 0,
+            "GPU chains: wrong sizes");
+    require(static_cast<int64_t>(problem.inputs.size()) == problem.sequences * plan_.total * plan_.cell.input,
+            "GPU chains: inputs of another size");
+    const std::vector<float> noise = chain_noise(problem.exponents);
+    noise_ = on_device(library, noise.data(), noise.size(), "random numbers");
+    plan_.noise = noise_.as<float>();
+    lay_out(plan_, shared_limit);
+    std::vector<double> all, matrices(packed.size() * static_cast<std::size_t>(plan_.cell.matrices));
+    for (std::size_t n = 0; n < packed.size(); ++n) {
+        require(static_cast<int64_t>(packed[n].size()) == plan_.cell.parameters, "GPU chains: parameters of another size");
+        build_matrices(plan_.cell, packed[n].data(), matrices.data() + n * static_cast<std::size_t>(plan_.cell.matrices));
+        all.insert(all.end(), packed[n].begin(), packed[n].end());
+    }
+    packed_ = on_device(library, all.data(), all.size(), "parameters");
+    matrices_ = on_device(library, matrices.data(), matrices.size(), "matrices");
+    inputs_ = on_device(library, problem.inputs.data(), problem.inputs.size(), "inputs");
+    plan_memory_ = on_device(library, &plan_, 1, "a plan");
+    memory_ = DeviceMemory(library, static_cast<std::size_t>(chains_ * plan_.memory) * sizeof(double), std::to_string(chains_) + " chains");
+    start(problem);
+}
+
+void Chain::start(const backend::ChainProblem& problem) {
+    const std::vector<int32_t> finite(static_cast<std::size_t>(chains_), 1);
+    finite_ = on_device(library_, finite.data(), finite.size(), "flags");
+    std::vector<double> tangents = problem.initial_tangents;
+    if (plan_.from_unit_vectors) {
+        tangents.assign(static_cast<std::size_t>(plan_.dimension) * static_cast<std::size_t>(plan_.exponents), 0.0);
+        for (int64_t j = 0; j < plan_.exponents; ++j) tangents[static_cast<std::size_t>(j * plan_.dimension + j)] = 1.0;
+    }
+    require(static_cast<int64_t>(problem.initial_state.size()) == plan_.state_size() &&
+                static_cast<int64_t>(tangents.size()) == int64_t{plan_.dimension} * plan_.exponents,
+            "GPU chains: initial values of another size");
+    std::vector<ChainWork> work;
+    for (int64_t chain = 0; chain < chains_; ++chain) {
+        const int64_t network = chain / problem.sequences, sequence = chain % problem.sequences;
+        double* memory = memory_.as<double>() + chain * plan_.memory;
+        const auto bytes = [&](int64_t offset) { return static_cast<std::size_t>(chain * plan_.memory + offset) * sizeof(double); };
+        memory_.upload(problem.initial_state.data(), problem.initial_state.size() * sizeof(double), bytes(plan_.state));
+        memory_.upload(tangents.data(), tangents.size() * sizeof(double), bytes(plan_.q));
+        work.push_back({.packed = packed_.as<double>() + network * plan_.cell.parameters,
+                        .matrices = matrices_.as<double>() + network * plan_.cell.matrices,
+                        .inputs = inputs_.as<double>() + sequence * plan_.total * plan_.cell.input,
+                        .memory = memory,
+                        .finite = finite_.as<int32_t>() + chain});
+    }
+    work_ = on_device(library_, work.data(), work.size(), "work");
+}
+
+void Chain::advance(int64_t steps) {
+    const auto now = static_cast<int32_t>(std::min(steps, plan_.total - done_));
+    if (now <= 0 || chains_ == 0) return;
+    library_.check(library_.table().chains(library_.device(), cell_, chains_, static_cast<std::size_t>(plan_.shared_bytes),
+                                           plan_memory_.as<ChainPlan>(), work_.as<ChainWork>(), static_cast<int32_t>(done_), now),
+                   "Lyapunov chains");
+    done_ += now;
+}
+
+std::vector<backend::ChainResult> Chain::results() const {
+    require(done_ == plan_.total, "GPU chains: results before the last step");
+    std::vector<int32_t> finite(static_cast<std::size_t>(chains_));
+    finite_.download(finite.data(), finite.size() * sizeof(int32_t));
+    std::vector<backend::ChainResult> all(static_cast<std::size_t>(chains_));
+    const auto count = static_cast<std::size_t>(plan_.exponents);
+    for (int64_t chain = 0; chain < chains_; ++chain) {
+        backend::ChainResult& result = all[static_cast<std::size_t>(chain)];
+        result.finite = finite[static_cast<std::size_t>(chain)] != 0;
+        result.log_sum.resize(count);
+        result.error.resize(count);
+        const auto bytes = [&](int64_t offset) { return static_cast<std::size_t>(chain * plan_.memory + offset) * sizeof(double); };
+        memory_.download(result.log_sum.data(), count * sizeof(double), bytes(plan_.log_sum));
+        double* memory = memory_.as<double>() + chain * plan_.memory;
+        const int64_t sums = plan_.errors_of(memory).sums() - memory;
+        memory_.download(result.error.data(), count * sizeof(double), bytes(sums));
+    }
+    return all;
+}
+
+}  // namespace aelle::cuda
