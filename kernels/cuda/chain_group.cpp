@@ -64,7 +64,8 @@ void Chain::start(const backend::ChainProblem& problem) {
         tangents.assign(static_cast<std::size_t>(plan_.dimension) * static_cast<std::size_t>(plan_.exponents), 0.0);
         for (int64_t j = 0; j < plan_.exponents; ++j) tangents[static_cast<std::size_t>(j * plan_.dimension + j)] = 1.0;
     }
-    require(static_cast<int64_t>(problem.initial_state.size()) == plan_.state_size() &&
+    const int64_t states = plan_.state_size(), given = static_cast<int64_t>(problem.initial_state.size());
+    require((given == states || given == problem.sequences * states) &&
                 static_cast<int64_t>(tangents.size()) == int64_t{plan_.dimension} * plan_.exponents,
             "GPU chains: initial values of another size");
     std::vector<ChainWork> work;
@@ -72,7 +73,8 @@ void Chain::start(const backend::ChainProblem& problem) {
         const int64_t network = chain / problem.sequences, sequence = chain % problem.sequences;
         double* memory = memory_.as<double>() + chain * plan_.memory;
         const auto bytes = [&](int64_t offset) { return static_cast<std::size_t>(chain * plan_.memory + offset) * sizeof(double); };
-        memory_.upload(problem.initial_state.data(), problem.initial_state.size() * sizeof(double), bytes(plan_.state));
+        const double* state = problem.initial_state.data() + (given == states ? 0 : sequence * states);
+        memory_.upload(state, static_cast<std::size_t>(states) * sizeof(double), bytes(plan_.state));
         memory_.upload(tangents.data(), tangents.size() * sizeof(double), bytes(plan_.q));
         work.push_back({.packed = packed_.as<double>() + network * plan_.cell.parameters,
                         .matrices = matrices_.as<double>() + network * plan_.cell.matrices,

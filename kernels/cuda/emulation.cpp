@@ -6,7 +6,6 @@
 #include <exception>
 #include <memory>
 #include <numeric>
-#include <random>
 #include <utility>
 
 #include "aelle/base/error.hpp"
@@ -105,7 +104,8 @@ private:
         turn_.resize(static_cast<std::size_t>(threads_));
         std::iota(turn_.begin(), turn_.end(), 0);
         if (order() == Order::descending) std::reverse(turn_.begin(), turn_.end());
-        if (order() == Order::shuffled) std::shuffle(turn_.begin(), turn_.end(), std::mt19937(7));
+        if (order() != Order::shuffled) return;
+        for (int t = 0; t < threads_; ++t) turn_[static_cast<std::size_t>(t)] = (t * 4099 + 13) % threads_;  // 4099 is prime
     }
 
     void resume(int t) {

@@ -22,7 +22,7 @@ std::vector<fs::path> candidates() {
     if (const char* given = std::getenv("AELLE_CUDA_LIBRARY")) return {given};
     std::error_code error;
     const fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path();
-    return {program / file_name, program / ".." / "lib" / file_name, program / ".." / "lib64" / file_name};
+    return {program / file_name, program / ".." / AELLE_LIBDIR / file_name};
 }
 
 Opened open_file(const fs::path& file) {
@@ -36,6 +36,7 @@ Opened open_file(const fs::path& file) {
     Opened opened;
     const int status = open(build_info().id.c_str(), fingerprint(cells::AllCells{}), &opened.table);
     opened.ok = status == 0;
+    opened.file = file.string();
     if (status == wrong_build)
         opened.note = file.string() + ": found the GPU kernels of another build, expected those of " + build_info().id;
     if (status == wrong_cells) opened.note = file.string() + ": found GPU kernels for another list of cells";

@@ -63,8 +63,9 @@ struct Opened {
     Table table{};
     bool ok = false;
     std::string note;
+    std::string file = {};  ///< that was opened; others lie beside it (companion.hpp)
 };
-/// $AELLE_CUDA_LIBRARY if set, else libaelle_cuda.so beside the program or in ../lib. It stays open to the end of the program.
+/// $AELLE_CUDA_LIBRARY if set, else libaelle_cuda.so beside the program or in the library folder of the installation. It stays open to the end of the program.
 Opened open_library();
 
 }  // namespace aelle::cuda

@@ -207,7 +207,7 @@ private:
         }
     }
     AELLE_DEVICE void permute_held(T* x, bool back) {
-        T held[held_values];
+        T held[held_values] = {};
         AELLE_UNROLL
         for (int c = 0; c < held_values; ++c) {
             const int i = block_.lane() + c * warp_size;

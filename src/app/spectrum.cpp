@@ -7,7 +7,8 @@
 
 #include "aelle/backend/extended.hpp"
 #include "aelle/base/error.hpp"
-#include "aelle/lyapunov/spectrum.hpp"
+#include "aelle/lyapunov/group.hpp"
+#include "aelle/study/parallel.hpp"
 #include "commands.hpp"
 #include "session.hpp"
 #include "spectrum_files.hpp"
@@ -43,7 +44,8 @@ lyapunov::SpectrumOptions engine_options(const SpectrumCommand& options, const G
 /// One sequence; T is the precision of trajectory and tangents.
 template <class T>
 lyapunov::Spectrum one_spectrum(Session& session, std::unique_ptr<backend::Network<T>> cell, const GivenSequences& sequences, int64_t index,
-                                const lyapunov::SpectrumOptions& engine, std::unique_ptr<backend::Network<DoubleDouble>> extended = nullptr) {
+                                const lyapunov::SpectrumOptions& engine,
+                                std::unique_ptr<backend::Network<DoubleDouble>> extended = nullptr) {
     const auto slice = [&](const std::vector<double>& all, int64_t length) {
         const auto first = all.begin() + index * length;
         return std::vector<T>(first, first + length);
@@ -59,8 +61,8 @@ lyapunov::Spectrum one_spectrum(Session& session, std::unique_ptr<backend::Netwo
     return run.result();
 }
 
-lyapunov::Spectrum one_spectrum(Session& session, const SpectrumCommand& options, const GivenNetwork& network, const GivenSequences& sequences,
-                                int64_t index, const lyapunov::SpectrumOptions& engine) {
+lyapunov::Spectrum one_spectrum(Session& session, const SpectrumCommand& options, const GivenNetwork& network,
+                                const GivenSequences& sequences, int64_t index, const lyapunov::SpectrumOptions& engine) {
     const auto space = options.state == "hidden" ? backend::TangentSpace::hidden : backend::TangentSpace::full;
     const auto& backend = session.backend();
     if (options.precision == "single") {
@@ -99,19 +101,61 @@ void collect(study::Comm& comm, int64_t count, int64_t width, SpectrumResults& r
     }
 }
 
+/// Whether the GPU takes these spectra; single precision, library QR and fixed intervals are the host's.
+bool on_device(Session& session, const SpectrumCommand& options, const lyapunov::SpectrumOptions& engine) {
+    return session.groups() != nullptr && options.precision == "double" && lyapunov::GroupSpectra::possible(engine);
+}
+
+/// This rank's sequences on its GPU.
+void device_spectra(Session& session, const SpectrumCommand& options, const GivenNetwork& network, const GivenSequences& sequences,
+                    const lyapunov::SpectrumOptions& engine, int64_t width, SpectrumResults& results, double& seconds) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto slice = [](const std::vector<double>& all, int64_t index, int64_t length) {
+        return std::vector<double>(all.begin() + index * length, all.begin() + (index + 1) * length);
+    };
+    lyapunov::GroupProblem problem;
+    problem.cell = network.cell;
+    problem.shape = network.shape;
+    problem.networks = {network.parameters};
+    problem.options = engine;
+    problem.space = options.state == "hidden" ? backend::TangentSpace::hidden : backend::TangentSpace::full;
+    std::vector<int64_t> mine;
+    for (int64_t i = session.comm().rank(); i < sequences.count; i += session.comm().size()) {
+        mine.push_back(i);
+        problem.sequences.push_back(slice(sequences.inputs, i, sequences.features > 0 ? sequences.steps * sequences.features : 0));
+        const std::vector<double> state = slice(sequences.initial, i, network.state_dimension());
+        problem.initial_state.insert(problem.initial_state.end(), state.begin(), state.end());
+    }
+    if (mine.empty()) return;
+    lyapunov::GroupSpectra run(*session.groups(), session.backend(), std::move(problem));
+    const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+    while (!run.done()) {
+        session.check_stop();
+        run.advance(1);
+        session.console().progress("steps", run.steps_done(), sequences.steps, run.steps_done(), elapsed());
+    }
+    session.console().end_progress();
+    const std::vector<lyapunov::Spectrum> all = run.results(study::on_threads(session.threads()));
+    for (std::size_t n = 0; n < mine.size(); ++n) results.store(mine[n], width, all[n]);
+    seconds = elapsed();
+}
+
 /// All sequences, shared among ranks and threads; complete at rank 0. `seconds`: until the last of them was done.
 SpectrumResults all_spectra(Session& session, const SpectrumCommand& options, const GivenNetwork& network, const GivenSequences& sequences,
                             const lyapunov::SpectrumOptions& engine, int64_t width, double& seconds) {
     const auto count = static_cast<std::size_t>(sequences.count), cells = count * static_cast<std::size_t>(width);
-    SpectrumResults results{std::vector<double>(cells), std::vector<uint8_t>(cells), std::vector<double>(count), std::vector<uint8_t>(count)};
+    SpectrumResults results{std::vector<double>(cells), std::vector<uint8_t>(cells), std::vector<double>(count),
+                            std::vector<uint8_t>(count)};
+    if (on_device(session, options, engine)) {
+        device_spectra(session, options, network, sequences, engine, width, results, seconds);
+        collect(session.comm(), sequences.count, width, results, seconds);
+        return results;
+    }
     const auto start = std::chrono::steady_clock::now();
     std::mutex mutex;
     session.share(sequences.count, "sequences", [&](int64_t i) {
         const lyapunov::Spectrum one = one_spectrum(session, options, network, sequences, i, engine);
-        std::copy(one.exponents.begin(), one.exponents.end(), results.exponents.begin() + i * width);
-        std::copy(one.reliable.begin(), one.reliable.end(), results.reliable.begin() + i * width);
-        results.defect[static_cast<std::size_t>(i)] = one.logdet_defect;
-        results.finite[static_cast<std::size_t>(i)] = one.finite;
+        results.store(i, width, one);
         const std::lock_guard lock(mutex);
         seconds = std::max(seconds, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     });
@@ -130,7 +174,10 @@ void spectrum(Session& session, const SpectrumCommand& options) {
     const int64_t dimension = network.tangent_dimension(options.state);
     const lyapunov::SpectrumOptions engine = engine_options(options, sequences, dimension);
     const int64_t width = engine.exponents > 0 ? engine.exponents : dimension;
-    SpectrumRecord record{session.backend().device_kind(), session.threads(), session.comm().size(), 0.0};
+    const bool device = on_device(session, options, engine);
+    if (session.groups() != nullptr && !device && session.first())
+        session.console().note("single precision, --qr library and fixed intervals are computed on the host, not on the GPU");
+    SpectrumRecord record{device ? session.device_kind() : session.backend().device_kind(), session.threads(), session.comm().size(), 0.0};
     const SpectrumResults results = all_spectra(session, options, network, sequences, engine, width, record.seconds);
     session.at_rank_0([&] {
         write_spectrum(options, network, results, sequences.count, width, record);
@@ -154,14 +201,20 @@ void add_method_options(CLI::App& command, SpectrumCommand& options) {
         command.add_option(name, value, help)->check(CLI::IsMember(names))->capture_default_str();
     };
     choice("--state", options.state, {"full", "hidden"}, "Jacobian of the full state, or its hidden-to-hidden block: full, hidden");
-    command.add_option("--warmup", options.warmup, "Steps before the average")->check(CLI::Range(int64_t{0}, int64_t{1} << 40))->capture_default_str();
+    command.add_option("--warmup", options.warmup, "Steps before the average")
+        ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+        ->capture_default_str();
     command.add_option("--exponents", options.exponents, "Leading exponents only (default all)")
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
         ->type_name("K");
-    command.add_option("--interval", options.interval, "Steps between re-orthonormalisations: auto or a number")->type_name("N")->capture_default_str();
+    command.add_option("--interval", options.interval, "Steps between re-orthonormalisations: auto or a number")
+        ->type_name("N")
+        ->capture_default_str();
     choice("--precision", options.precision, {"double", "single"}, "double or single, trajectory and tangents alike");
-    command.add_option("--extended-up-to", options.extended_up_to,
-                       "Tangent spaces of at most D dimensions are done once more in double-double where rounding spoils an exponent; 0: never")
+    command
+        .add_option(
+            "--extended-up-to", options.extended_up_to,
+            "Tangent spaces of at most D dimensions are done once more in double-double where rounding spoils an exponent; 0: never")
         ->check(CLI::Range(int64_t{0}, int64_t{100'000}))
         ->type_name("D")
         ->capture_default_str();
@@ -184,7 +237,9 @@ void add_spectrum(CLI::App& program, Action& action) {
         ->required()
         ->type_name("FILE[:DATASET]");
     command->add_option("-o,--output", options->output, "HDF5 file to write")->required()->type_name("OUT");
-    command->add_option("--initial-state", options->initial_state, "HDF5 dataset (n, D), 'initial_state' unless named, instead of the zero state")
+    command
+        ->add_option("--initial-state", options->initial_state,
+                     "HDF5 dataset (n, D), 'initial_state' unless named, instead of the zero state")
         ->type_name("FILE[:DATASET]");
     command->add_option("--param", options->params, "A scalar of the cell, for example dt=0.1 (repeatable)")
         ->type_name("NAME=VALUE")

@@ -1,6 +1,7 @@
 #pragma once
 /// What aelle spectrum reads and writes.
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -49,6 +50,14 @@ struct SpectrumResults {
     std::vector<uint8_t> reliable;  ///< (n, K)
     std::vector<double> defect;     ///< (n)
     std::vector<uint8_t> finite;    ///< (n)
+
+    /// Row i of K = `width`.
+    void store(int64_t i, int64_t width, const lyapunov::Spectrum& one) {
+        std::copy(one.exponents.begin(), one.exponents.end(), exponents.begin() + i * width);
+        std::copy(one.reliable.begin(), one.reliable.end(), reliable.begin() + i * width);
+        defect[static_cast<std::size_t>(i)] = one.logdet_defect;
+        finite[static_cast<std::size_t>(i)] = one.finite;
+    }
 };
 
 /// What is known of the run beside its options.
@@ -65,7 +74,7 @@ GivenNetwork read_network(const SpectrumCommand& options);
 GivenSequences read_sequences(const SpectrumCommand& options, const GivenNetwork& network);
 
 /// Writes OUT.
-void write_spectrum(const SpectrumCommand& options, const GivenNetwork& network, const SpectrumResults& results, int64_t count, int64_t width,
-                    const SpectrumRecord& record);
+void write_spectrum(const SpectrumCommand& options, const GivenNetwork& network, const SpectrumResults& results, int64_t count,
+                    int64_t width, const SpectrumRecord& record);
 
 }  // namespace aelle::app

@@ -10,6 +10,7 @@
 #include "aelle/base/error.hpp"
 #include "aelle/base/text.hpp"
 #include "aelle/io/h5.hpp"
+#include "aelle/learn/group.hpp"
 #include "aelle/learn/weights.hpp"
 #include "aelle/tasks/charrnn.hpp"
 #include "aelle/tasks/smnist.hpp"
@@ -53,12 +54,13 @@ Parts split(const TrainOptions& options, const TaskData& task) {
     const int64_t all = task.sequences->size(), before = all - task.validation;
     const std::string there = " of the " + std::to_string(all) + " sequences of " + options.task;
     if (before < 1) {
-        throw UsageError("--limit-validation: found " + std::to_string(task.validation) + ", expected at most " + std::to_string(all - 1) + there);
+        throw UsageError("--limit-validation: found " + std::to_string(task.validation) + ", expected at most " + std::to_string(all - 1) +
+                         there);
     }
     const int64_t training = options.limit_train.value_or(before);
     if (training > before) {
-        throw UsageError("--limit-train: found " + std::to_string(training) + ", expected at most " + std::to_string(before) + there + ", with " +
-                         std::to_string(task.validation) + " for validation");
+        throw UsageError("--limit-train: found " + std::to_string(training) + ", expected at most " + std::to_string(before) + there +
+                         ", with " + std::to_string(task.validation) + " for validation");
     }
     Parts parts{std::vector<int64_t>(static_cast<std::size_t>(training)), std::vector<int64_t>(static_cast<std::size_t>(task.validation))};
     std::iota(parts.training.begin(), parts.training.end(), 0);
@@ -82,8 +84,8 @@ void take_readout(const TrainOptions& options, learn::WeightsFile& file, learn::
             for (const int64_t d : dims) parts.push_back(std::to_string(d));
             return "(" + join(parts, ", ") + ")";
         };
-        throw DataError(options.init_weights.string() + ": " + name + ": found shape " + words(found) + ", expected " + words(expected) + " for " +
-                        options.task);
+        throw DataError(options.init_weights.string() + ": " + name + ": found shape " + words(found) + ", expected " + words(expected) +
+                        " for " + options.task);
     };
     check("fc.weight", {model.classes, model.shape.hidden});
     model.fc_weight = std::move(weight->second);
@@ -92,16 +94,18 @@ void take_readout(const TrainOptions& options, learn::WeightsFile& file, learn::
     model.fc_bias = std::move(bias->second);
 }
 
-learn::Model given_model(const TrainOptions& options, const cells::CellSpec& cell, const learn::Sequences& data, const cells::Parameters& params) {
-    learn::WeightsFile file =
-        learn::read_weights(options.init_weights, cell, {.extra = {"fc.weight", "fc.bias"}, .layer = options.layer, .gated = options.gated});
+learn::Model given_model(const TrainOptions& options, const cells::CellSpec& cell, const learn::Sequences& data,
+                         const cells::Parameters& params) {
+    learn::WeightsFile file = learn::read_weights(options.init_weights, cell,
+                                                  {.extra = {"fc.weight", "fc.bias"}, .layer = options.layer, .gated = options.gated});
     const std::string name = options.init_weights.string();
     if (options.hidden && *options.hidden != file.shape.hidden) {
-        throw UsageError("--hidden: found " + std::to_string(*options.hidden) + ", expected " + std::to_string(file.shape.hidden) + ", the size of " + name);
+        throw UsageError("--hidden: found " + std::to_string(*options.hidden) + ", expected " + std::to_string(file.shape.hidden) +
+                         ", the size of " + name);
     }
     if (file.shape.input != data.features()) {
-        throw DataError(name + ": found " + std::to_string(file.shape.input) + " input features, expected " + std::to_string(data.features()) + " for " +
-                        options.task);
+        throw DataError(name + ": found " + std::to_string(file.shape.input) + " input features, expected " +
+                        std::to_string(data.features()) + " for " + options.task);
     }
     learn::Model model{file.cell, file.shape, std::move(file.parameters), data.classes(), {}, {}};
     for (const auto& [scalar, value] : params.scalars) model.parameters.scalars[scalar] = value;
@@ -123,21 +127,72 @@ struct Record {
     std::vector<double> train_loss, loss, accuracy;  ///< after each epoch; NaN once diverged
     int64_t samples = 0;
     double seconds = 0.0;  ///< of training
-    std::string device;  ///< that it ran on
+    std::string device;    ///< that it ran on
     int64_t threads = 0;
 };
 
-void validate(Session& session, const learn::BpttTrainer& trainer, const learn::Sequences& data, const Parts& parts, int64_t batch, Record& record) {
+struct Measured {
     double loss = std::numeric_limits<double>::quiet_NaN(), accuracy = loss;
-    if (trainer.finite() && !parts.validation.empty()) {
+};
+
+/// A network on the host.
+struct OnHost {
+    Session& session;
+    learn::BpttTrainer trainer;
+    int64_t updates_done() const { return trainer.updates_done(); }
+    int64_t updates_per_epoch() const { return trainer.updates_per_epoch(); }
+    double training_loss() const { return trainer.training_loss(); }
+    bool finite() const { return trainer.finite(); }
+    learn::Model model() const { return trainer.model(); }
+    void update() { trainer.update(); }
+    std::string device() const { return session.backend().device_kind(); }
+    Measured measure(const learn::Sequences& data, const Parts& parts, int64_t batch) const {
         learn::Evaluation evaluation(session.backend(), trainer.model(), data, parts.validation, batch);
         while (!evaluation.done()) {
             session.check_stop();
             evaluation.advance();
         }
-        loss = evaluation.loss();
-        accuracy = evaluation.accuracy();
+        return {evaluation.loss(), evaluation.accuracy()};
     }
+};
+
+/// A network on a GPU: a group of one.
+struct OnDevice {
+    static constexpr int64_t updates_at_once = 16;
+    Session& session;
+    learn::DeviceCopy copy;
+    learn::GroupTrainer trainer;
+    OnDevice(Session& s, learn::Model model, const learn::BpttOptions& training, const learn::Sequences& data, const Parts& parts,
+             uint64_t seed)
+        : session(s), copy(*s.groups(), data), trainer(*s.groups(), training, copy, one(std::move(model), parts, seed)) {}
+    static std::vector<learn::Member> one(learn::Model model, const Parts& parts, uint64_t seed) {
+        std::vector<learn::Member> members;
+        members.push_back({std::move(model), parts.training, seed, 0});
+        return members;
+    }
+    int64_t updates_done() const { return trainer.updates_done(0); }
+    int64_t updates_per_epoch() const { return trainer.updates_per_epoch(0); }
+    double training_loss() const { return trainer.training_loss(0); }
+    bool finite() const { return trainer.finite(0); }
+    learn::Model model() const { return trainer.model(0); }
+    void update() {
+        const std::size_t first = 0;
+        trainer.update(std::span(&first, 1), updates_at_once);
+    }
+    std::string device() const { return session.device_kind(); }
+    Measured measure(const learn::Sequences&, const Parts& parts, int64_t) {
+        const learn::GroupTrainer::Part all{0, parts.validation};
+        const learn::GroupTrainer::Loss loss = trainer.evaluate(copy, std::span(&all, 1)).front();
+        const auto predictions = static_cast<double>(loss.predictions);
+        return {loss.sum / predictions, static_cast<double>(loss.correct) / predictions};
+    }
+};
+
+template <class Trainer>
+void validate(Session& session, Trainer& trainer, const learn::Sequences& data, const Parts& parts, int64_t batch, Record& record) {
+    Measured measured;
+    if (trainer.finite() && !parts.validation.empty()) measured = trainer.measure(data, parts, batch);
+    const auto [loss, accuracy] = measured;
     record.train_loss.push_back(trainer.training_loss());
     record.loss.push_back(loss);
     record.accuracy.push_back(accuracy);
@@ -145,14 +200,15 @@ void validate(Session& session, const learn::BpttTrainer& trainer, const learn::
                            ", validation loss " + rounded(loss) + ", accuracy " + rounded(accuracy));
 }
 
-Record train_network(Session& session, learn::BpttTrainer& trainer, const learn::Sequences& data, const Parts& parts, int64_t epochs, int64_t batch) {
+template <class Trainer>
+Record train_network(Session& session, Trainer& trainer, const learn::Sequences& data, const Parts& parts, int64_t epochs, int64_t batch) {
     using Clock = std::chrono::steady_clock;
     const int64_t per_epoch = trainer.updates_per_epoch(), all = epochs * per_epoch;
     const auto training = static_cast<int64_t>(parts.training.size());
     Record record;
-    record.device = session.backend().device_kind();
+    record.device = trainer.device();
     record.threads = session.threads();
-    while (trainer.epochs_done() < epochs && trainer.finite()) {
+    while (trainer.updates_done() < all && trainer.finite()) {
         session.check_stop();
         const auto start = Clock::now();
         trainer.update();
@@ -169,8 +225,8 @@ Record train_network(Session& session, learn::BpttTrainer& trainer, const learn:
     return record;
 }
 
-void write_attributes(io::H5Writer& file, const TrainOptions& options, const learn::BpttOptions& training, const learn::Model& model, const Parts& parts,
-                      const Record& record) {
+void write_attributes(io::H5Writer& file, const TrainOptions& options, const learn::BpttOptions& training, const learn::Model& model,
+                      const Parts& parts, const Record& record) {
     const auto attribute = [&](const char* name, const io::AttributeValue& value) { file.attribute("/", name, value); };
     const bool gated = !model.cell->gated_form_of.empty();
     attribute("cell", std::string(gated ? model.cell->gated_form_of : model.cell->name));
@@ -201,7 +257,8 @@ void write_attributes(io::H5Writer& file, const TrainOptions& options, const lea
     attribute("version", build_info().version);
 }
 
-void write_result(const TrainOptions& options, const learn::BpttOptions& training, const learn::Model& model, const Parts& parts, const Record& record) {
+void write_result(const TrainOptions& options, const learn::BpttOptions& training, const learn::Model& model, const Parts& parts,
+                  const Record& record) {
     io::H5Writer file;
     learn::write_weights(file, *model.cell, model.shape, model.parameters);
     file.write("fc.weight", model.fc_weight, {model.classes, model.shape.hidden});
@@ -213,6 +270,17 @@ void write_result(const TrainOptions& options, const learn::BpttOptions& trainin
     for (const char* curve : {"train_loss", "loss"}) file.attribute(curve, "units", std::string("nats per prediction"));
     write_attributes(file, options, training, model, parts, record);
     file.commit(options.output);
+}
+
+template <class Trainer>
+void train_and_write(Session& session, const TrainOptions& options, const learn::BpttOptions& training, Trainer& trainer,
+                     const learn::Sequences& data, const Parts& parts) {
+    const Record record = train_network(session, trainer, data, parts, options.epochs.value_or(default_epochs), training.batch);
+    write_result(options, training, trainer.model(), parts, record);
+    session.console().result("trained " + std::to_string(trainer.updates_done()) + " updates in " + duration(record.seconds) + ", " +
+                             rounded(static_cast<double>(record.samples) / record.seconds) + " sequences per second; validation loss " +
+                             rounded(record.loss.back()) + " nats, accuracy " + rounded(record.accuracy.back()) +
+                             (trainer.finite() ? "" : "; the network diverged") + "; wrote " + options.output.string());
 }
 
 }  // namespace
@@ -228,13 +296,13 @@ void train_bptt(Session& session, const TrainOptions& options) {
                                       .batch = options.batch.value_or(task.batch),
                                       .shuffle = options.order == "shuffle"};
     const learn::Sequences& data = *task.sequences;
-    learn::BpttTrainer trainer(session.backend(), starting_model(options, data), training, data, parts.training, options.seed, 0);
-    const Record record = train_network(session, trainer, data, parts, options.epochs.value_or(default_epochs), training.batch);
-    write_result(options, training, trainer.model(), parts, record);
-    session.console().result("trained " + std::to_string(trainer.updates_done()) + " updates in " + duration(record.seconds) + ", " +
-                             rounded(static_cast<double>(record.samples) / record.seconds) + " sequences per second; validation loss " +
-                             rounded(record.loss.back()) + " nats, accuracy " + rounded(record.accuracy.back()) +
-                             (trainer.finite() ? "" : "; the network diverged") + "; wrote " + options.output.string());
+    if (session.groups() != nullptr) {
+        OnDevice trainer(session, starting_model(options, data), training, data, parts, options.seed);
+        return train_and_write(session, options, training, trainer, data, parts);
+    }
+    OnHost trainer{session,
+                   learn::BpttTrainer(session.backend(), starting_model(options, data), training, data, parts.training, options.seed, 0)};
+    train_and_write(session, options, training, trainer, data, parts);
 }
 
 }  // namespace aelle::app

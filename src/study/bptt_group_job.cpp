@@ -55,7 +55,7 @@ public:
           inputs_(task.spectrum_inputs(variants.front())),
           trainer_(device.engine, task.settings().training, device.training, members_of(task, variants)),
           validations_(variants.size()),
-          spectra_at_once_(variants.size()) {
+          most_spectra_(variants.size()) {
         for (std::size_t i = 0; i < variants.size(); ++i) courses_.emplace_back(task, variants[i], trainer_.updates_per_epoch(i));
     }
 
@@ -92,7 +92,10 @@ private:
         std::vector<SpectraSums> sums;
         std::size_t kind = 0;
         std::unique_ptr<lyapunov::GroupSpectra> run = nullptr;
+        std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
     };
+    /// Spectra in work are not saved, so only so many are begun together as take about this long.
+    static constexpr double spectra_seconds = 0.5;
 
     Who in(Phase phase) const {
         Who who;
@@ -172,7 +175,7 @@ private:
                 lyapunov::GroupProblem{&cell(), shape(), space, spectra_->networks, inputs_.sequences, inputs_.initial_state, options});
         } catch (const backend::OutOfDeviceMemory&) {
             if (spectra_->who.size() == 1) throw;
-            spectra_at_once_ = spectra_->who.size() / 2;  // the others follow
+            spectra_at_once_ = most_spectra_ = spectra_->who.size() / 2;  // the others follow
             spectra_.reset();
         }
     }
@@ -202,6 +205,9 @@ private:
         if (++spectra_->kind < config_.spectrum.kinds.size()) return begin_kind();
         const Spectra finished = std::move(*spectra_);
         spectra_.reset();
+        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - finished.start).count();
+        if (seconds < spectra_seconds) spectra_at_once_ = std::min(2 * finished.who.size(), most_spectra_);
+        else if (seconds > 4 * spectra_seconds) spectra_at_once_ = std::max<std::size_t>(1, finished.who.size() / 2);
         for (std::size_t n = 0; n < finished.who.size(); ++n) {
             BpttCourse& course = courses_[finished.who[n]];
             finished.sums[n].store(course.spectra(), course.spectrum_index(), inputs_.sequences.size());
@@ -243,7 +249,7 @@ private:
     std::vector<BpttCourse> courses_;
     std::vector<Validation> validations_;
     std::optional<Spectra> spectra_;
-    std::size_t spectra_at_once_;
+    std::size_t spectra_at_once_ = 1, most_spectra_;
     Pace training_pace_, validation_pace_, spectrum_pace_;
 };
 

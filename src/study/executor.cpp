@@ -16,9 +16,6 @@ constexpr int64_t idle = std::numeric_limits<int64_t>::max();  // a thread witho
 
 }  // namespace
 
-JobSource::JobSource(JobFactory single)
-    : make([single = std::move(single)](std::span<const int64_t> variants) { return alone(single(variants.front())); }) {}
-
 Executor::Executor(int threads, JobSource source, BlankResult blank)
     : source_(std::move(source)), blank_(std::move(blank)), thread_count_(static_cast<std::size_t>(threads)) {
     for (int i = 0; i < threads; ++i) answered_.emplace_back(idle);

@@ -8,6 +8,9 @@ install(TARGETS ${aelle_libraries} EXPORT aelle DESTINATION ${CMAKE_INSTALL_LIBD
 if(TARGET aelle)
   install(TARGETS aelle DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+if(TARGET aelle_cuda)
+  install(TARGETS aelle_cuda DESTINATION ${CMAKE_INSTALL_LIBDIR})  # opened at run time, not linked
+endif()
 install(EXPORT aelle NAMESPACE aelle:: FILE aelle-targets.cmake DESTINATION ${package_folder})
 
 string(REPLACE "aelle_" "" AELLE_LAST_ROOM "${aelle_last}")

@@ -103,7 +103,7 @@ struct ChainProblem {
     int64_t steps = 0, warmup = 0;
     std::vector<double> inputs;  ///< (sequences x (warmup + steps) x I), features fastest
     int64_t sequences = 1;
-    std::vector<double> initial_state;     ///< (D) of all chains
+    std::vector<double> initial_state;     ///< (D) of all chains, or (sequences x D)
     std::vector<double> initial_tangents;  ///< (dimension x K) column-major, orthonormal; empty: leading columns of 1
 };
 

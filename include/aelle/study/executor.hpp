@@ -15,6 +15,8 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "aelle/study/job.hpp"
@@ -37,12 +39,12 @@ struct GroupWork {
     std::vector<Slot> slots;
 };
 
-/// Makes the job of a variant by its id.
-using JobFactory = std::function<std::unique_ptr<Job>(int64_t variant)>;
-
 /// Makes jobs of variants of one key.
 struct JobSource {
-    JobSource(JobFactory single);  ///< one at a time
+    /// One at a time.
+    template <class Single>
+    requires std::is_invocable_r_v<std::unique_ptr<Job>, Single, int64_t> JobSource(Single single)
+        : make([single = std::move(single)](std::span<const int64_t> variants) { return alone(single(variants.front())); }) {}
     JobSource(std::function<std::unique_ptr<GroupJob>(std::span<const int64_t> variants)> many, int64_t at_once)
         : make(std::move(many)), most(at_once) {}
 
