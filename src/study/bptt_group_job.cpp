@@ -53,7 +53,7 @@ public:
           device_(device),
           config_(task.config()),
           inputs_(task.spectrum_inputs(variants.front())),
-          trainer_(device.engine, task.settings().training, device.training, members_of(task, variants)),
+          trainer_(device.engine, task.settings().training, *device.training, members_of(task, variants)),
           validations_(variants.size()),
           most_spectra_(variants.size()) {
         for (std::size_t i = 0; i < variants.size(); ++i) courses_.emplace_back(task, variants[i], trainer_.updates_per_epoch(i));
@@ -135,7 +135,7 @@ private:
             parts.push_back({i, std::span(all).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count))});
         }
         std::vector<learn::GroupTrainer::Loss> losses;
-        validation_pace_.time([&] { losses = trainer_.evaluate(device_.validation, parts); });
+        validation_pace_.time([&] { losses = trainer_.evaluate(*device_.validation, parts); });
         for (std::size_t n = 0; n < who.size(); ++n) {
             Validation& v = validations_[who[n]];
             BpttCourse& course = courses_[who[n]];
@@ -220,8 +220,8 @@ private:
     /// Class probabilities of the example sequences, (C x steps with a target * sequences), a batch at a time.
     void measure_examples(const Who& who) {
         const std::vector<int64_t>& indices = task_.data().example_indices;
-        const int64_t count = static_cast<int64_t>(indices.size()), classes = device_.examples.shape().classes,
-                      steps = device_.examples.shape().target_steps;
+        const int64_t count = static_cast<int64_t>(indices.size()), classes = device_.examples->shape().classes,
+                      steps = device_.examples->shape().target_steps;
         std::vector<Matrix<float>> probabilities(who.size(), Matrix<float>(classes, steps * count));
         for (int64_t first = 0; first < count; first += batch()) {
             const int64_t some = std::min(batch(), count - first);
@@ -229,7 +229,7 @@ private:
             for (const std::size_t i : who)
                 parts.push_back({i, std::span(indices).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(some))});
             std::vector<float> values;
-            trainer_.evaluate(device_.examples, parts, &values);
+            trainer_.evaluate(*device_.examples, parts, &values);
             auto from = values.begin();
             for (Matrix<float>& to : probabilities)
                 for (int64_t t = 0; t < steps; ++t)

@@ -15,7 +15,7 @@ struct BpttDevice {
     const backend::GroupEngine& engine;
     const backend::Backend& backend;  ///< of the host, for what devices do not do
     lyapunov::ParallelFor parallel;
-    learn::DeviceCopy training, validation, examples;
+    std::shared_ptr<const learn::DeviceCopy> training, validation, examples;
 };
 
 /// Task and device must outlive the job. Variants of one cell and size. OutOfDeviceMemory.

@@ -221,8 +221,14 @@ std::unique_ptr<Job> BpttTask::job(const Variant& variant, const backend::Backen
 }
 
 StudyTask::GroupJobs BpttTask::group_jobs(const backend::GroupEngine& engine, const backend::Backend& backend, int threads) const {
-    const auto device = std::make_shared<const BpttDevice>(BpttDevice{
-        engine, backend, on_threads(threads), {engine, *data_.training}, {engine, *data_.validation}, {engine, *data_.examples}});
+    std::map<const learn::Sequences*, std::shared_ptr<const learn::DeviceCopy>> copies;  // sets may be parts of one
+    const auto copy_of = [&](const std::shared_ptr<const learn::Sequences>& sequences) {
+        auto& copy = copies[sequences.get()];
+        if (!copy) copy = std::make_shared<const learn::DeviceCopy>(engine, *sequences);
+        return copy;
+    };
+    const auto device = std::make_shared<const BpttDevice>(
+        BpttDevice{engine, backend, on_threads(threads), copy_of(data_.training), copy_of(data_.validation), copy_of(data_.examples)});
     return [this, device](std::span<const Variant> variants) {
         return make_bptt_group_job(*this, {variants.begin(), variants.end()}, *device);
     };

@@ -35,9 +35,13 @@ void Executor::serve(std::atomic<int64_t>& answered) {
             items = take_items(lock);
             if (items.empty()) return;
             answered = requested_.load();
+            ++working_;
         }
         run(items, answered);
         answered = idle;
+        const std::lock_guard lock(mutex_);
+        --working_;
+        work_arrived_.notify_all();  // for those that wait for memory
     }
 }
 
@@ -235,7 +239,19 @@ void Executor::give_up(const Item& item, const std::string& reason) {
 /// Fewer at once, from their last snapshots.
 void Executor::out_of_memory(const Items& items, const std::string& reason) {
     const Items left = unfinished(items);
-    if (left.size() == 1 && items.size() == 1) return give_up(left.front(), reason);
+    if (items.size() == 1) {
+        std::unique_lock lock(mutex_);
+        const int working = working_;
+        if (working == 1) {
+            lock.unlock();
+            return give_up(left.front(), reason);
+        }
+        queue_.insert(queue_.begin(), left.front());
+        --working_;
+        work_arrived_.wait(lock, [&] { return stopping_ || working_ < working - 1; });
+        ++working_;
+        return;
+    }
     const auto fewer = static_cast<int64_t>(items.size() / 2);
     {
         const std::lock_guard lock(mutex_);

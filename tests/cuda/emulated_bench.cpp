@@ -2,6 +2,7 @@
 
 #include "kernels/cuda/bench.hpp"
 
-extern "C" __attribute__((visibility("default"))) int aelle_cuda_bench_open(const char* build_id, uint64_t cells, aelle::cuda::BenchTable* table) {
+extern "C" __attribute__((visibility("default"))) int aelle_cuda_bench_open(const char* build_id, uint64_t cells,
+                                                                            aelle::cuda::BenchTable* table) {
     return aelle::cuda::bench::open(build_id, cells, table);
 }

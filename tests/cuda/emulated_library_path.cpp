@@ -2,6 +2,7 @@
 
 #include "tests/cuda/plain_device.hpp"
 
-extern "C" __attribute__((visibility("default"))) int aelle_cuda_lib_open(const char* build_id, uint64_t cells, aelle::cuda::LibraryTable* table) {
+extern "C" __attribute__((visibility("default"))) int aelle_cuda_lib_open(const char* build_id, uint64_t cells,
+                                                                          aelle::cuda::LibraryTable* table) {
     return aelle::cuda::LibraryPath<aelle::cuda::PlainDevice>::open(build_id, cells, table);
 }

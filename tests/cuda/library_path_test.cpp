@@ -6,8 +6,8 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/cuda/plain_device.hpp"
 #include "tests/cuda/host_group.hpp"
+#include "tests/cuda/plain_device.hpp"
 #include "tests/fixtures/random_network.hpp"
 #include "tests/fixtures/toy_cells.hpp"
 
@@ -40,7 +40,9 @@ public:
         for (int64_t t = 0; t < steps(); ++t) {
             for (const int64_t i : indices) {
                 const auto key = static_cast<uint64_t>(i * 100 + t);
-                if (p_.symbols) out.symbols.push_back(features_ == 0 ? 0 : static_cast<int32_t>((key * 7 + key / 3) % static_cast<uint64_t>(features_)));
+                if (p_.symbols)
+                    out.symbols.push_back(features_ == 0 ? 0
+                                                         : static_cast<int32_t>((key * 7 + key / 3) % static_cast<uint64_t>(features_)));
                 else
                     for (const double x : random_vector(features_, 1.0, key)) out.values.push_back(static_cast<float>(x));
                 if (t >= steps() - target_steps()) out.targets.push_back(static_cast<int32_t>(key * 5 / 7 % 3));
@@ -172,8 +174,8 @@ std::vector<Problem> problems() {
 
 TYPED_TEST(CudaLibraryTraining, LossAndGradientAreThoseOfOurKernel) {
     for (const Problem& p : problems()) {
-        SCOPED_TRACE(testing::Message() << "symbols " << p.symbols << " every step " << p.every_step << " optional " << p.optional << " hidden "
-                                        << p.hidden);
+        SCOPED_TRACE(testing::Message() << "symbols " << p.symbols << " every step " << p.every_step << " optional " << p.optional
+                                        << " hidden " << p.hidden);
         const Setting<TypeParam> setting(p);
         const std::vector<std::vector<float>> networks{setting.packed(0), setting.packed(1), setting.packed(2)};
         const auto size = static_cast<int>(p.batch);
@@ -205,7 +207,8 @@ TYPED_TEST(CudaLibraryTraining, UpdatesOfUnlikeLengthsAreThoseOfOurKernel) {
         ASSERT_EQ(theirs.run(order, true), 0);
         for (std::size_t n = 0; n < networks.size(); ++n) {
             EXPECT_EQ(theirs.finite[n], n < 2 ? 3 : 2);
-            for (std::size_t k = 0; k < ours.losses[n].size(); ++k) EXPECT_NEAR(theirs.losses[n][k], ours.losses[n][k], 1e-4 * ours.losses[n][k]);
+            for (std::size_t k = 0; k < ours.losses[n].size(); ++k)
+                EXPECT_NEAR(theirs.losses[n][k], ours.losses[n][k], 1e-4 * ours.losses[n][k]);
             // Adam divides by the root of squares: where a gradient is about a rounding of its terms, an update of any sign and of learning
             // rate's size follows. SGD passes differences on as they are.
             const std::vector<float> found = theirs.part(n, setting.plan.parameters), expected = ours.parameters(n);
@@ -254,7 +257,8 @@ TEST(CudaLibraryTraining, CellsAreFoundByTheirPlace) {
     const std::vector<int32_t> order = numbers(4);
     double loss = -1;
     int32_t correct = -1, finite = -1;
-    const TrainingWork work{.memory = memory.data(), .order = order.data(), .count = 4, .losses = &loss, .correct = &correct, .finite = &finite};
+    const TrainingWork work{
+        .memory = memory.data(), .order = order.data(), .count = 4, .losses = &loss, .correct = &correct, .finite = &finite};
     using Path = LibraryPath<PlainDevice>;
     EXPECT_EQ(Path::train(0, 99, 1, &setting.plan, &setting.sequences.data, &work), unknown_cell);
     EXPECT_EQ(loss, -1.0);
@@ -268,7 +272,8 @@ template <class T>
 std::vector<T> matrices(int rows, int cols, int count) {
     std::vector<T> all;
     for (const double x : random_vector(int64_t{rows} * cols * count, 1.0, 17)) all.push_back(static_cast<T>(x));
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] *= static_cast<T>(1 + i / static_cast<std::size_t>(rows) % static_cast<std::size_t>(cols));
+    for (std::size_t i = 0; i < all.size(); ++i)
+        all[i] *= static_cast<T>(1 + i / static_cast<std::size_t>(rows) % static_cast<std::size_t>(cols));
     return all;
 }
 

@@ -53,7 +53,8 @@ public:
                 for (int64_t i = 0; i < p.m; ++i) {
                     T sum = 0;
                     for (int64_t k = 0; k < p.k; ++k)
-                        sum += (p.a.transposed ? a[k + i * p.a.ld] : a[i + k * p.a.ld]) * (p.b.transposed ? b[j + k * p.b.ld] : b[k + j * p.b.ld]);
+                        sum += (p.a.transposed ? a[k + i * p.a.ld] : a[i + k * p.a.ld]) *
+                               (p.b.transposed ? b[j + k * p.b.ld] : b[k + j * p.b.ld]);
                     T& to = c[i + j * p.c.ld];
                     to = p.beta == T(0) ? sum : sum + p.beta * to;  // as BLAS: what is there is not read
                 }

@@ -137,7 +137,7 @@ TEST_F(DeviceStudy, GivesTheSameBytesForAnyRanksInterruptionsAndMemory) {
     expect_same_study(reference, ranks);
 
     const fs::path small = scratch_ / "small";
-    setenv("AELLE_EMULATED_MEMORY", "3000000", 1);
+    setenv("AELLE_EMULATED_MEMORY", "500000", 1);
     const Outcome outcome = aelle(command("digits", small));
     ASSERT_EQ(outcome.status, 0) << outcome.err;
     EXPECT_NE(outcome.err.find("variants at once instead of"), std::string::npos) << outcome.err;

@@ -57,7 +57,8 @@ using BlankResult = std::function<VariantResult(int64_t variant)>;
 
 class Executor {
 public:
-    /// Variants that run out of memory together are tried again in halves. One that does so alone, or twice meets a device that fails, becomes `failed`
+    /// Variants that run out of memory together are tried again in halves, one alone once the other threads have ended theirs. One that does so with no
+    /// other job beside it, or twice meets a device that fails, becomes `failed`
     /// with its blank result, and the others go on; without `blank` it ends the run.
     Executor(int threads, JobSource source, BlankResult blank = nullptr);
     ~Executor();  ///< stops and joins
@@ -123,6 +124,7 @@ private:
     std::deque<Item> queue_;
     std::map<std::string, int64_t, std::less<>> most_;  // by key, where memory allows fewer than the source says
     bool closed_ = false;
+    int working_ = 0;  // threads that have a job
     std::size_t thread_count_;
     std::vector<std::shared_ptr<Flight>> flights_;
     std::exception_ptr failure_;
