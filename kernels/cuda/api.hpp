@@ -26,6 +26,9 @@ struct Table {
     int (*release)(int device, void* address);
     int (*upload)(int device, void* to, const void* from, std::size_t bytes);
     int (*download)(int device, void* to, const void* from, std::size_t bytes);
+    /// `rows` pieces of `bytes` each: one after another on the host, `stride` bytes apart on the device.
+    int (*upload_rows)(int device, void* to, std::size_t stride, const void* from, std::size_t bytes, std::size_t rows);
+    int (*download_rows)(int device, void* to, const void* from, std::size_t stride, std::size_t bytes, std::size_t rows);
     int (*clear)(int device, void* address, std::size_t bytes);
     /// `cell`: its place in cells::AllCells; plan and work lie on the device, a block each.
     int (*train)(int device, int cell, int64_t networks, const TrainingPlan* plan, const SequenceData* data, const TrainingWork* work);

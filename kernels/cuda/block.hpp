@@ -22,10 +22,13 @@
 #include <cuda_runtime.h>
 #define AELLE_DEVICE __device__ __forceinline__
 #define AELLE_UNROLL _Pragma("unroll")
+/// A phase of a kernel long enough to be called: compiled once for the kernels of all cells, with registers of its own.
+#define AELLE_PHASE __device__ __noinline__
 #else
 #include "kernels/cuda/emulation.hpp"
 #define AELLE_DEVICE inline
 #define AELLE_UNROLL
+#define AELLE_PHASE inline
 #endif
 
 namespace aelle::cuda {

@@ -13,7 +13,7 @@ namespace aelle::cuda {
 
 template <class Cell>
 struct Chains {
-    static constexpr int threads = chain_threads, blocks_per_multiprocessor = 1;
+    static constexpr int threads = chain_threads, blocks_per_multiprocessor = 2;
     const ChainPlan* plan;
     const ChainWork* work;  ///< of every block
     int32_t first_step, steps;
@@ -24,14 +24,17 @@ struct Chains {
 /// What does not depend on the cell's pointwise function.
 class TangentStep {
 public:
-    AELLE_DEVICE TangentStep(const Block& block, const ChainPlan& plan, const ChainWork& work)
+    AELLE_DEVICE TangentStep(const Block& block, const ChainPlan& plan, const ChainWork& work, const ChainErrorsMemory& errors)
         : block_(block),
           plan_(plan),
           cell_(plan.cell),
           work_(work),
           memory_(work.memory),
           hidden_(plan.cell.hidden),
-          columns_(plan.exponents) {}
+          columns_(plan.exponents),
+          errors_(block, errors),
+          log_r_(at(plan.log_r)),
+          ratios_{reinterpret_cast<float*>(at(plan.ratios)), plan.exponents, plan.exponents, plan.ratios_ld()} {}
 
     AELLE_DEVICE double* at(int64_t offset) const { return memory_ + offset; }
     AELLE_DEVICE const double* matrix(const TermPlan& term) const {
@@ -39,7 +42,7 @@ public:
     }
 
     /// Pre-activations of a stage: a warp finds one at a time.
-    AELLE_DEVICE void pre_activations(int stage, int step) const {
+    AELLE_PHASE void pre_activations(int stage, int step) const {
         double* a = at(plan_.pre);
         for (int row = block_.warp(); row < cell_.slots[stage] * hidden_; row += block_.warps()) {
             double sum = 0.0;
@@ -55,7 +58,7 @@ public:
     }
 
     /// Tangents through a stage, those of its written blocks into z. `unsheared`: without what the last stage reads of sheared blocks.
-    AELLE_DEVICE void propagate(int stage, bool unsheared) const {
+    AELLE_PHASE void propagate(int stage, bool unsheared) const {
         for (int b = 0; b < cell_.blocks; ++b) {
             if (cell_.writer[b] != stage) continue;
             const auto kept = [&](int c, bool found) { return present(stage, c, found) && !(unsheared && found && left_out(stage, c)); };
@@ -73,7 +76,7 @@ public:
     }
 
     /// Blocks that no stage writes keep their tangents.
-    AELLE_DEVICE void keep_unwritten() const {
+    AELLE_PHASE void keep_unwritten() const {
         for (int b = 0; b < cell_.blocks; ++b) {
             if (cell_.writer[b] >= 0 || !plan_.full) continue;
             block_.each(int64_t{hidden_} * columns_, [&](int64_t e) { z(b)(e % hidden_, e / hidden_) = q(b)(e % hidden_, e / hidden_); });
@@ -81,7 +84,7 @@ public:
     }
 
     /// q is replaced by P q; the squared Frobenius norm of the change.
-    AELLE_DEVICE double shear(double* reals) const {
+    AELLE_PHASE double shear(double* reals) const {
         const int last = cell_.stages - 1;
         double squares = 0.0;
         for (int b = 0; b < cell_.blocks; ++b) {
@@ -105,6 +108,35 @@ public:
     }
 
 protected:
+    AELLE_DEVICE double* reals() const { return reinterpret_cast<double*>(block_.shared() + plan_.shared_bytes - 512); }
+    AELLE_DEVICE int* integers() const { return reinterpret_cast<int*>(reals()); }
+
+    /// Z becomes Q, into q. False when it is not finite.
+    AELLE_PHASE bool factor(View<double> product, bool exact, bool averaged) const {
+        const int64_t count = int64_t{plan_.dimension} * columns_;
+        View<double> matrix{at(plan_.q), plan_.dimension, columns_, plan_.dimension};
+        char* work = reinterpret_cast<char*>(at(plan_.qr_work));
+        if (plan_.staged) {
+            matrix.data = reinterpret_cast<double*>(block_.shared());
+            work = block_.shared() + (count * static_cast<int64_t>(sizeof(double)) + 127) / 128 * 128;
+        }
+        if (matrix.data != product.data)
+            block_.each(count, [&](int64_t e) { matrix.data[e] = product(e % plan_.dimension, e / plan_.dimension); });
+        errors_.before(View<const double>{matrix.data, matrix.rows, matrix.cols, matrix.ld});
+        if (plan_.staged && plan_.in_registers()) accurate_qr_registers<64, chain_threads>(block_, matrix, log_r_, ratios_, work);
+        else accurate_qr<double>(block_, matrix, log_r_, ratios_, work);
+        bool good = true;
+        block_.each(columns_,
+                    [&](int64_t j) { good = good && !(std::isnan(log_r_[j]) || log_r_[j] > std::numeric_limits<double>::max()); });
+        if (block_.any(!good, integers())) return false;
+        errors_.after(View<const double>{matrix.data, matrix.rows, matrix.cols, matrix.ld}, log_r_, ratios());
+        if (plan_.staged) block_.each(count, [&](int64_t e) { at(plan_.q)[e] = matrix.data[e]; });
+        errors_.add(log_r_, ratios(), exact, averaged);
+        if (averaged) block_.each(columns_, [&](int64_t j) { at(plan_.log_sum)[j] += log_r_[j]; });
+        return true;
+    }
+    AELLE_DEVICE View<const float> ratios() const { return {ratios_.data, ratios_.rows, ratios_.cols, ratios_.ld}; }
+
     /// Block c of q, (H x K); for tangents of the readout block alone there is no other.
     AELLE_DEVICE View<double> q(int c) const {
         return {at(plan_.q) + (plan_.full ? int64_t{c} * hidden_ : 0), hidden_, columns_, plan_.dimension};
@@ -127,7 +159,7 @@ protected:
     }
 
     /// to += E v, E = sum over pre-activations of diag(ds'_b/da) times the matrix by which they read block c.
-    AELLE_DEVICE void add_product(int stage, int b, int c, bool found, View<double> v, View<double> to) const {
+    AELLE_PHASE void add_product(int stage, int b, int c, bool found, View<double> v, View<double> to) const {
         bool any = false;
         for (int n = cell_.first_term[stage]; n < cell_.first_term[stage + 1]; ++n) any = any || reads(cell_.term[n], c, found);
         if (!any) return;
@@ -173,6 +205,9 @@ protected:
     const ChainWork& work_;
     double* memory_;
     int hidden_, columns_;
+    ChainErrors<double> errors_;
+    double* log_r_;
+    View<float> ratios_;
 };
 
 /// One chain.
@@ -182,10 +217,7 @@ public:
     static constexpr int blocks = Cell::blocks;
 
     AELLE_DEVICE ChainSteps(const Block& block, const ChainPlan& plan, const ChainWork& work, const ChainErrorsMemory& errors)
-        : TangentStep(block, plan, work),
-          errors_(block, errors),
-          log_r_(at(plan.log_r)),
-          ratios_{reinterpret_cast<float*>(at(plan.ratios)), plan.exponents, plan.exponents, plan.ratios_ld()} {
+        : TangentStep(block, plan, work, errors) {
         auto* to = reinterpret_cast<char*>(&scalars_);
         const auto* from = reinterpret_cast<const char*>(cell_.scalars);
         for (std::size_t i = 0; i < sizeof(scalars_) && sizeof(scalars_) >= sizeof(double); ++i) to[i] = from[i];
@@ -220,9 +252,6 @@ public:
     }
 
 private:
-    AELLE_DEVICE double* reals() const { return reinterpret_cast<double*>(block_.shared() + plan_.shared_bytes - 512); }
-    AELLE_DEVICE int* integers() const { return reinterpret_cast<int*>(reals()); }
-
     template <int Stage>
     AELLE_DEVICE void run_stage(int step) const {
         pre_activations(Stage, step);
@@ -247,34 +276,6 @@ private:
         if constexpr (Stage + 1 < static_cast<int>(Cell::slots.size())) run_stage<Stage + 1>(step);
     }
 
-    /// Z becomes Q, into q. False when it is not finite.
-    AELLE_DEVICE bool factor(View<double> product, bool exact, bool averaged) const {
-        const int64_t count = int64_t{plan_.dimension} * columns_;
-        View<double> matrix{at(plan_.q), plan_.dimension, columns_, plan_.dimension};
-        char* work = reinterpret_cast<char*>(at(plan_.qr_work));
-        if (plan_.staged) {
-            matrix.data = reinterpret_cast<double*>(block_.shared());
-            work = block_.shared() + (count * static_cast<int64_t>(sizeof(double)) + 127) / 128 * 128;
-        }
-        if (matrix.data != product.data)
-            block_.each(count, [&](int64_t e) { matrix.data[e] = product(e % plan_.dimension, e / plan_.dimension); });
-        errors_.before(View<const double>{matrix.data, matrix.rows, matrix.cols, matrix.ld});
-        accurate_qr<double>(block_, matrix, log_r_, ratios_, work);
-        bool good = true;
-        block_.each(columns_,
-                    [&](int64_t j) { good = good && !(std::isnan(log_r_[j]) || log_r_[j] > std::numeric_limits<double>::max()); });
-        if (block_.any(!good, integers())) return false;
-        errors_.after(View<const double>{matrix.data, matrix.rows, matrix.cols, matrix.ld}, log_r_, ratios());
-        if (plan_.staged) block_.each(count, [&](int64_t e) { at(plan_.q)[e] = matrix.data[e]; });
-        errors_.add(log_r_, ratios(), exact, averaged);
-        if (averaged) block_.each(columns_, [&](int64_t j) { at(plan_.log_sum)[j] += log_r_[j]; });
-        return true;
-    }
-    AELLE_DEVICE View<const float> ratios() const { return {ratios_.data, ratios_.rows, ratios_.cols, ratios_.ld}; }
-
-    ChainErrors<double> errors_;
-    double* log_r_;
-    View<float> ratios_;
     typename Cell::Scalars scalars_;
 };
 

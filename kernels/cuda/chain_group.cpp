@@ -69,19 +69,22 @@ void Chain::start(const backend::ChainProblem& problem) {
                 static_cast<int64_t>(tangents.size()) == int64_t{plan_.dimension} * plan_.exponents,
             "GPU chains: initial values of another size");
     std::vector<ChainWork> work;
+    std::vector<double> all_states, all_tangents;
     for (int64_t chain = 0; chain < chains_; ++chain) {
         const int64_t network = chain / problem.sequences, sequence = chain % problem.sequences;
-        double* memory = memory_.as<double>() + chain * plan_.memory;
-        const auto bytes = [&](int64_t offset) { return static_cast<std::size_t>(chain * plan_.memory + offset) * sizeof(double); };
-        const double* state = problem.initial_state.data() + (given == states ? 0 : sequence * states);
-        memory_.upload(state, static_cast<std::size_t>(states) * sizeof(double), bytes(plan_.state));
-        memory_.upload(tangents.data(), tangents.size() * sizeof(double), bytes(plan_.q));
+        const auto state = problem.initial_state.begin() + (given == states ? 0 : sequence * states);
+        all_states.insert(all_states.end(), state, state + states);
+        all_tangents.insert(all_tangents.end(), tangents.begin(), tangents.end());
         work.push_back({.packed = packed_.as<double>() + network * plan_.cell.parameters,
                         .matrices = matrices_.as<double>() + network * plan_.cell.matrices,
                         .inputs = inputs_.as<double>() + sequence * plan_.total * plan_.cell.input,
-                        .memory = memory,
+                        .memory = memory_.as<double>() + chain * plan_.memory,
                         .finite = finite_.as<int32_t>() + chain});
     }
+    const auto bytes = [](int64_t doubles) { return static_cast<std::size_t>(doubles) * sizeof(double); };
+    const auto rows = static_cast<std::size_t>(chains_);
+    memory_.upload_rows(all_states.data(), bytes(states), rows, bytes(plan_.memory), bytes(plan_.state));
+    memory_.upload_rows(all_tangents.data(), tangents.size() * sizeof(double), rows, bytes(plan_.memory), bytes(plan_.q));
     work_ = on_device(library_, work.data(), work.size(), "work");
 }
 
@@ -98,18 +101,16 @@ std::vector<backend::ChainResult> Chain::results() const {
     require(done_ == plan_.total, "GPU chains: results before the last step");
     std::vector<int32_t> finite(static_cast<std::size_t>(chains_));
     finite_.download(finite.data(), finite.size() * sizeof(int32_t));
-    std::vector<backend::ChainResult> all(static_cast<std::size_t>(chains_));
-    const auto count = static_cast<std::size_t>(plan_.exponents);
-    for (int64_t chain = 0; chain < chains_; ++chain) {
-        backend::ChainResult& result = all[static_cast<std::size_t>(chain)];
-        result.finite = finite[static_cast<std::size_t>(chain)] != 0;
-        result.log_sum.resize(count);
-        result.error.resize(count);
-        const auto bytes = [&](int64_t offset) { return static_cast<std::size_t>(chain * plan_.memory + offset) * sizeof(double); };
-        memory_.download(result.log_sum.data(), count * sizeof(double), bytes(plan_.log_sum));
-        double* memory = memory_.as<double>() + chain * plan_.memory;
-        const int64_t sums = plan_.errors_of(memory).sums() - memory;
-        memory_.download(result.error.data(), count * sizeof(double), bytes(sums));
+    const auto count = static_cast<std::size_t>(plan_.exponents), rows = static_cast<std::size_t>(chains_);
+    std::vector<double> sums(rows * count), errors(rows * count);
+    const auto bytes = [](int64_t doubles) { return static_cast<std::size_t>(doubles) * sizeof(double); };
+    double* first = memory_.as<double>();
+    memory_.download_rows(sums.data(), count * sizeof(double), rows, bytes(plan_.memory), bytes(plan_.log_sum));
+    memory_.download_rows(errors.data(), count * sizeof(double), rows, bytes(plan_.memory), bytes(plan_.errors_of(first).sums() - first));
+    std::vector<backend::ChainResult> all(rows);
+    for (std::size_t chain = 0; chain < rows; ++chain) {
+        const auto at = static_cast<std::ptrdiff_t>(chain * count), end = at + static_cast<std::ptrdiff_t>(count);
+        all[chain] = {{sums.begin() + at, sums.begin() + end}, {errors.begin() + at, errors.begin() + end}, finite[chain] != 0};
     }
     return all;
 }

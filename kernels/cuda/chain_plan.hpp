@@ -8,6 +8,7 @@
 #include "kernels/cuda/plan.hpp"
 #include "kernels/cuda/product.hpp"
 #include "kernels/cuda/qr.hpp"
+#include "kernels/cuda/qr_registers.hpp"
 
 namespace aelle::cuda {
 
@@ -41,6 +42,8 @@ struct ChainPlan {
     AELLE_HOST_DEVICE ChainErrorsMemory errors_of(double* chain) const {
         return {.data = reinterpret_cast<char*>(chain + errors), .noise = noise, .dimension = dimension, .columns = exponents};
     }
+    /// Whether the whole matrix fits into the registers of a block (qr_registers.hpp), once it is staged.
+    AELLE_HOST_DEVICE bool in_registers() const { return dimension == 64 && exponents == 64; }
     /// Earlier stages wrote the block and the last one only reads it (kernels/linearise.hpp, sheared_blocks).
     AELLE_HOST_DEVICE bool sheared(int block) const { return full && cell.writer[block] >= 0 && cell.writer[block] < cell.stages - 1; }
     AELLE_HOST_DEVICE bool shears() const {
@@ -75,7 +78,8 @@ inline void lay_out(ChainPlan& plan, int64_t shared_limit) {
     plan.log_r = take(k);
     plan.ratios = take((plan.ratios_ld() * k + 1) / 2);
     plan.errors = take((ChainErrorsMemory::bytes(plan.dimension, plan.exponents) + 7) / 8);
-    const std::size_t work = accurate_qr_work<double>(plan.dimension, plan.exponents);
+    std::size_t work = accurate_qr_work<double>(plan.dimension, plan.exponents);
+    if (plan.in_registers()) work = std::max(work, accurate_qr_registers_work<64, chain_threads>());
     plan.qr_work = take(doubles(work));
     plan.memory = at;
     const auto panel = static_cast<int64_t>((product_scratch(chain_threads) + 64) * sizeof(double));

@@ -55,6 +55,8 @@ inline int open(const char* build_id, uint64_t cells, Table* table) {
               .release = memory::release,
               .upload = memory::upload,
               .download = memory::download,
+              .upload_rows = memory::upload_rows,
+              .download_rows = memory::download_rows,
               .clear = memory::clear,
               .train = train,
               .chains = chains,

@@ -87,6 +87,20 @@ void DeviceMemory::download(void* to, std::size_t bytes, std::size_t offset) con
     if (bytes > 0) library_->check(library_->table().download(library_->device(), to, as<char>() + offset, bytes), "copy from the device");
 }
 
+void DeviceMemory::upload_rows(const void* from, std::size_t bytes, std::size_t rows, std::size_t stride, std::size_t offset) const {
+    require(rows == 0 || (bytes <= stride && offset + (rows - 1) * stride + bytes <= bytes_), "GPU: a copy beyond the memory");
+    if (rows > 0 && bytes > 0)
+        library_->check(library_->table().upload_rows(library_->device(), as<char>() + offset, stride, from, bytes, rows),
+                        "copy to the device");
+}
+
+void DeviceMemory::download_rows(void* to, std::size_t bytes, std::size_t rows, std::size_t stride, std::size_t offset) const {
+    require(rows == 0 || (bytes <= stride && offset + (rows - 1) * stride + bytes <= bytes_), "GPU: a copy beyond the memory");
+    if (rows > 0 && bytes > 0)
+        library_->check(library_->table().download_rows(library_->device(), to, as<char>() + offset, stride, bytes, rows),
+                        "copy from the device");
+}
+
 void DeviceMemory::clear() const {
     if (bytes_ > 0) library_->check(library_->table().clear(library_->device(), address_, bytes_), "clearing memory");
 }

@@ -41,6 +41,9 @@ public:
     std::size_t bytes() const { return bytes_; }
     void upload(const void* from, std::size_t bytes, std::size_t offset = 0) const;
     void download(void* to, std::size_t bytes, std::size_t offset = 0) const;
+    /// `rows` pieces of `bytes` each, one after another on the host, `stride` bytes apart here from `offset` on.
+    void upload_rows(const void* from, std::size_t bytes, std::size_t rows, std::size_t stride, std::size_t offset) const;
+    void download_rows(void* to, std::size_t bytes, std::size_t rows, std::size_t stride, std::size_t offset) const;
     void clear() const;
 
 private:

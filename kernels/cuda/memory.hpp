@@ -39,15 +39,40 @@ inline int facts(int device, DeviceFacts* facts) {
     return 0;
 }
 
+/// Whether the device hands out memory in the order of streams. Then what is given back is kept for the next request: cudaFree would wait for all
+/// streams, those of other threads among them.
+inline bool pooled(int device) {
+    static const bool supported = [device] {
+        int found = 0;
+        if (cudaDeviceGetAttribute(&found, cudaDevAttrMemoryPoolsSupported, device) != cudaSuccess || found == 0) return false;
+        cudaMemPool_t pool;
+        if (cudaDeviceGetDefaultMemPool(&pool, device) != cudaSuccess) return false;
+        uint64_t keep = UINT64_MAX;
+        return cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep) == cudaSuccess;
+    }();
+    return supported;
+}
+
+/// For use in the calling thread's stream, or after a copy, by any other.
 inline int allocate(int device, void** address, std::size_t bytes) {
     if (const int status = select(device)) return status;
-    const cudaError_t status = cudaMalloc(address, bytes);
+    const cudaError_t status = pooled(device) ? cudaMallocAsync(address, bytes, stream()) : cudaMalloc(address, bytes);
     if (status != cudaSuccess) cudaGetLastError();  // out of memory is no lasting error
     return status;
 }
 inline int release(int device, void* address) {
     if (const int status = select(device)) return status;
-    return cudaFree(address);
+    return pooled(device) ? cudaFreeAsync(address, stream()) : cudaFree(address);
+}
+inline int upload_rows(int device, void* to, std::size_t stride, const void* from, std::size_t bytes, std::size_t rows) {
+    if (const int status = select(device)) return status;
+    if (const int status = cudaMemcpy2DAsync(to, stride, from, bytes, bytes, rows, cudaMemcpyHostToDevice, stream())) return status;
+    return wait();
+}
+inline int download_rows(int device, void* to, const void* from, std::size_t stride, std::size_t bytes, std::size_t rows) {
+    if (const int status = select(device)) return status;
+    if (const int status = cudaMemcpy2DAsync(to, bytes, from, stride, bytes, rows, cudaMemcpyDeviceToHost, stream())) return status;
+    return wait();
 }
 inline int upload(int device, void* to, const void* from, std::size_t bytes) {
     if (const int status = select(device)) return status;
@@ -125,6 +150,16 @@ inline int upload(int, void* to, const void* from, std::size_t bytes) {
 }
 inline int download(int, void* to, const void* from, std::size_t bytes) {
     std::memcpy(to, from, bytes);
+    return 0;
+}
+inline int upload_rows(int, void* to, std::size_t stride, const void* from, std::size_t bytes, std::size_t rows) {
+    for (std::size_t r = 0; r < rows; ++r)
+        std::memcpy(static_cast<char*>(to) + r * stride, static_cast<const char*>(from) + r * bytes, bytes);
+    return 0;
+}
+inline int download_rows(int, void* to, const void* from, std::size_t stride, std::size_t bytes, std::size_t rows) {
+    for (std::size_t r = 0; r < rows; ++r)
+        std::memcpy(static_cast<char*>(to) + r * bytes, static_cast<const char*>(from) + r * stride, bytes);
     return 0;
 }
 inline int clear(int, void* address, std::size_t bytes) {

@@ -10,8 +10,7 @@
 namespace aelle::cuda {
 
 /// Adds to the packed gradient what a gradient `g` (H x H, row-major) of a term's effective matrix means for its parameters. One thread an element.
-AELLE_DEVICE void pull_back(const Block& block, const TermPlan& term, int64_t hidden, const float* packed, const float* g,
-                            float* gradient) {
+AELLE_PHASE void pull_back(const Block& block, const TermPlan& term, int64_t hidden, const float* packed, const float* g, float* gradient) {
     if (term.form == cells::Form::symmetric_skew) {
         float* d = gradient + term.offset;
         block.each(hidden * hidden, [&](int64_t e) {
@@ -31,7 +30,7 @@ AELLE_DEVICE void pull_back(const Block& block, const TermPlan& term, int64_t hi
 }
 
 /// Clipping, then Adam's or SGD's update number `step`, from 1, of the packed parameters (learn/bptt.hpp); whether they are all finite after it.
-AELLE_DEVICE bool descend(const Block& block, const TrainingPlan& plan, float* memory, int64_t step, double* reals, int* integers) {
+AELLE_PHASE bool descend(const Block& block, const TrainingPlan& plan, float* memory, int64_t step, double* reals, int* integers) {
     float* theta = memory + plan.parameters;
     float* g = memory + plan.gradient;
     float* m = memory + plan.mean;

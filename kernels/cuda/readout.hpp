@@ -27,7 +27,7 @@ struct Readout {
 
     /// What the readout sees. states: its block after each target step, those of neighbouring steps plan.cell.state_size() * plan.batch apart. Unit i of column
     /// j is dropped where number i of row j of the field is below the rate (learn/classifier.hpp).
-    AELLE_DEVICE void load(const float* states, double rate, uint64_t seed, uint64_t variant, uint64_t update) {
+    AELLE_PHASE void load(const float* states, double rate, uint64_t seed, uint64_t variant, uint64_t update) {
         dropping = rate > 0;
         const int hidden = plan.cell.hidden;
         float* features = memory + plan.features;
@@ -49,7 +49,7 @@ struct Readout {
 
     /// Sum of cross-entropies; `logits` become probabilities or, where a backward pass follows, gradients of the mean. targets.target(j): the class of column j.
     template <class Targets>
-    AELLE_DEVICE double loss(const Targets& targets, bool learning, int& correct) const {
+    AELLE_PHASE double loss(const Targets& targets, bool learning, int& correct) const {
         const int hidden = plan.cell.hidden, classes = plan.classes;
         const float* w = weights(plan.parameters);
         const float* constant = bias(plan.parameters);
@@ -95,7 +95,7 @@ struct Readout {
     }
 
     /// Gradients of the readout's parameters, and of what it saw into plan.d_features.
-    AELLE_DEVICE void backward() const {
+    AELLE_PHASE void backward() const {
         const int hidden = plan.cell.hidden, classes = plan.classes, count = static_cast<int>(columns());
         const float* w = weights(plan.parameters);
         const float* features = memory + plan.features;

@@ -17,9 +17,11 @@
 
 namespace aelle::cuda {
 
+inline constexpr int training_threads = 256;
+
 template <class Cell>
 struct Training {
-    static constexpr int threads = 256, blocks_per_multiprocessor = 1;
+    static constexpr int threads = training_threads, blocks_per_multiprocessor = 2;
     static constexpr std::size_t shared_bytes = (product_scratch(threads) + 64) * sizeof(float) + 64 * sizeof(double);
 
     const TrainingPlan* plan;
@@ -29,13 +31,12 @@ struct Training {
     AELLE_DEVICE void operator()(const Block& block) const;
 };
 
-/// One minibatch of one network.
-template <class Cell>
-class TrainingPass {
+/// One minibatch of one network: what does not depend on the cell's pointwise function.
+class TrainingSteps {
 public:
-    static constexpr int threads = Training<Cell>::threads, blocks = Cell::blocks;
+    static constexpr int threads = training_threads;
 
-    AELLE_DEVICE TrainingPass(const Block& block, const TrainingPlan& plan, const SequenceData& data, const TrainingWork& work)
+    AELLE_DEVICE TrainingSteps(const Block& block, const TrainingPlan& plan, const SequenceData& data, const TrainingWork& work)
         : block_(block),
           plan_(plan),
           cell_(plan.cell),
@@ -45,38 +46,7 @@ public:
           reals_(reinterpret_cast<double*>(block.shared())),
           panel_(reinterpret_cast<float*>(reals_ + 64)),
           integers_(reinterpret_cast<int*>(panel_ + product_scratch(threads))),
-          hidden_(plan.cell.hidden) {
-        // The struct of a cell's scalars holds the spec's scalars as doubles in the spec's order.
-        auto* to = reinterpret_cast<char*>(&scalars_);
-        const auto* from = reinterpret_cast<const char*>(cell_.scalars);
-        for (std::size_t i = 0; i < sizeof(scalars_) && sizeof(scalars_) >= sizeof(double); ++i) to[i] = from[i];
-    }
-
-    /// Batch number `number` of the launch; false once the network is not finite.
-    AELLE_DEVICE bool run(int number) {
-        const int first = number * plan_.batch;
-        order_ = work_.order + first;
-        batch_ = work_.count - first < plan_.batch ? work_.count - first : plan_.batch;
-        update_ = static_cast<uint64_t>(work_.first_update + number);
-        build_matrices();
-        forward();
-        Readout readout{block_, plan_, memory_, panel_, reals_, integers_};
-        readout.batch = batch_;
-        readout.load(last_states(), work_.learning ? plan_.dropout : 0.0, work_.seed, work_.variant, update_);
-        int correct = 0;
-        const double loss = readout.loss(*this, work_.learning, correct);
-        if (block_.thread() == 0) {
-            work_.losses[number] = loss;
-            work_.correct[number] = correct;
-        }
-        if (work_.probabilities != nullptr) readout.copy_probabilities(work_.probabilities);
-        if (!work_.learning) return true;
-        if (!std::isfinite(loss)) return false;
-        readout.backward();
-        backward();
-        weight_gradients();
-        return descend(block_, plan_, memory_, work_.first_update + number + 1, reals_, integers_);
-    }
+          hidden_(plan.cell.hidden) {}
 
     /// The class to predict of column j of the last target steps.
     AELLE_DEVICE int target(int64_t j) const {
@@ -84,11 +54,13 @@ public:
         return data_.targets[int64_t{order_[b]} * plan_.target_steps + t];
     }
 
-private:
+protected:
     AELLE_DEVICE float* pre(int stage) const { return memory_ + plan_.pre[stage]; }
     AELLE_DEVICE int64_t pre_rows(int stage) const { return int64_t{cell_.slots[stage]} * hidden_; }
     /// Block b of the state before step t, (H x batch) with leading dimension H.
-    AELLE_DEVICE float* state(int t, int b) const { return memory_ + plan_.states + ((int64_t{t} * blocks + b) * plan_.batch) * hidden_; }
+    AELLE_DEVICE float* state(int t, int b) const {
+        return memory_ + plan_.states + ((int64_t{t} * cell_.blocks + b) * plan_.batch) * hidden_;
+    }
     /// Block b as the stage finds it: earlier stages' work is done.
     AELLE_DEVICE const float* found(int stage, int t, int b) const {
         return state(cell_.writer[b] >= 0 && cell_.writer[b] < stage ? t + 1 : t, b);
@@ -113,7 +85,7 @@ private:
     }
 
     /// Effective matrices of structured terms.
-    AELLE_DEVICE void build_matrices() const {
+    AELLE_PHASE void build_matrices() const {
         for (int n = 0; n < cell_.first_term[cell_.stages]; ++n) {
             const TermPlan& term = cell_.term[n];
             if (term.matrix < 0) continue;
@@ -132,23 +104,8 @@ private:
         }
     }
 
-    AELLE_DEVICE void forward() const {
-        const int64_t columns = int64_t{plan_.steps} * batch_;
-        for (int s = 0; s < cell_.stages; ++s) {
-            float* a = pre(s);
-            block_.each(pre_rows(s) * columns, [&](int64_t e) { a[e] = 0.0f; });
-            for (int n = cell_.first_term[s]; n < cell_.first_term[s + 1]; ++n)
-                if (!cell_.term[n].reads_state()) add_outer_term(cell_.term[n], s, columns);
-        }
-        for (int b = 0; b < blocks; ++b) {
-            float* start = state(0, b);
-            block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { start[e] = 0.0f; });
-        }
-        for (int t = 0; t < plan_.steps; ++t) forward_stage<0>(t);
-    }
-
     /// Terms that do not read the state, of all steps at once.
-    AELLE_DEVICE void add_outer_term(const TermPlan& term, int stage, int64_t columns) const {
+    AELLE_PHASE void add_outer_term(const TermPlan& term, int stage, int64_t columns) const {
         float* a = pre(stage) + int64_t{term.slot} * hidden_;
         const int64_t ld = pre_rows(stage);
         if (term.source == cells::Source::input) {
@@ -185,11 +142,11 @@ private:
         return v * random_formulas::field_normal(key, stream, b, unit);
     }
 
-    template <int Stage>
-    AELLE_DEVICE void forward_stage(int t) const {
-        const int64_t ld = pre_rows(Stage);
-        float* a = pre(Stage) + int64_t{t} * batch_ * ld;
-        for (int n = cell_.first_term[Stage]; n < cell_.first_term[Stage + 1]; ++n) {
+    /// Terms that read the state, of one step.
+    AELLE_PHASE void add_state_terms(int stage, int t) const {
+        const int64_t ld = pre_rows(stage);
+        float* a = pre(stage) + int64_t{t} * batch_ * ld;
+        for (int n = cell_.first_term[stage]; n < cell_.first_term[stage + 1]; ++n) {
             const TermPlan& term = cell_.term[n];
             if (!term.reads_state()) continue;
             const float* w = matrix(term);
@@ -200,6 +157,174 @@ private:
                 [&](int k, int j) { return through(term, s[k + int64_t{j} * hidden_]); },
                 [&](int i, int j, float sum) { to[i + j * ld] += sum; });
         }
+    }
+
+    /// Gradients with respect to the states that a stage's terms read.
+    AELLE_PHASE void pull_states_back(int stage, int t) const {
+        const int64_t ld = pre_rows(stage);
+        const float* a = pre(stage) + int64_t{t} * batch_ * ld;
+        for (int n = cell_.first_term[stage]; n < cell_.first_term[stage + 1]; ++n) {
+            const TermPlan& term = cell_.term[n];
+            if (!term.reads_state() || (t == 0 && term.source == cells::Source::state)) continue;
+            const float* w = matrix(term);
+            const float* s = source(term, t);
+            const float* d = a + int64_t{term.slot} * hidden_;
+            float* to = memory_ + (term.source == cells::Source::state ? plan_.delta_old : plan_.delta) +
+                        int64_t{term.block} * plan_.batch * hidden_;
+            product<threads, Along::outer, Along::inner>(
+                block_, hidden_, batch_, term.rows, panel_, [&](int j, int k) { return w[int64_t{k} * hidden_ + j]; },
+                [&](int k, int b) { return d[k + b * ld]; },
+                [&](int j, int b, float sum) {
+                    const int64_t e = j + int64_t{b} * hidden_;
+                    to[e] += term.through == cells::Through::tanh ? tanh_derivative(s[e]) * sum : sum;
+                });
+        }
+    }
+
+    AELLE_PHASE void weight_gradients() const {
+        float* g = gradient();
+        block_.each(cell_.parameters, [&](int64_t e) { g[e] = 0.0f; });
+        if (plan_.one_hot) sort_columns();
+        for (int s = 0; s < cell_.stages; ++s)
+            for (int n = cell_.first_term[s]; n < cell_.first_term[s + 1]; ++n)
+                if (cell_.term[n].offset >= 0) add_gradient(cell_.term[n], s);
+    }
+
+    AELLE_PHASE void add_gradient(const TermPlan& term, int stage) const {
+        const int64_t ld = pre_rows(stage), columns = int64_t{plan_.steps} * batch_;
+        const float* d = pre(stage) + int64_t{term.slot} * hidden_;
+        float* to = term.matrix >= 0 ? memory_ + plan_.matrix_gradients + term.matrix : gradient() + term.offset;
+        const bool fresh = term.matrix >= 0;
+        const int width = term.columns;
+        const auto store = [&](int i, int j, float sum) {
+            float& place = to[int64_t{i} * width + j];
+            place = fresh ? sum : place + sum;
+        };
+        const auto delta = [&](int i, int k) { return d[i + k * ld]; };
+        if (term.source == cells::Source::one) {
+            block_.each(term.rows, [&](int64_t i) {
+                float sum = 0.0f;
+                for (int64_t k = 0; k < columns; ++k) sum += d[i + k * ld];
+                to[i] += sum;
+            });
+        } else if (term.source == cells::Source::input && plan_.one_hot) {
+            const auto* order = reinterpret_cast<const int32_t*>(memory_ + plan_.column_order);
+            const auto* start = reinterpret_cast<const int32_t*>(memory_ + plan_.symbol_start);
+            block_.each(int64_t{term.rows} * width, [&](int64_t e) {
+                const int64_t i = e % term.rows, j = e / term.rows;
+                float sum = 0.0f;
+                for (int32_t k = start[j]; k < start[j + 1]; ++k) sum += d[i + order[k] * ld];
+                to[i * width + j] += sum;
+            });
+        } else if (term.source == cells::Source::input) {
+            product<threads, Along::outer, Along::outer>(
+                block_, term.rows, width, static_cast<int>(columns), panel_, delta, [&](int k, int j) { return input(k)[j]; }, store);
+        } else {
+            product<threads, Along::outer, Along::outer>(
+                block_, term.rows, width, static_cast<int>(columns), panel_, delta,
+                [&](int k, int j) { return through(term, source(term, k / batch_)[j + int64_t{k % batch_} * hidden_]); }, store);
+        }
+        if (term.matrix >= 0) pull_back(block_, term, hidden_, memory_ + plan_.parameters, to, gradient());
+    }
+
+    /// Columns by symbol, each symbol's in their order.
+    AELLE_PHASE void sort_columns() const {
+        auto* order = reinterpret_cast<int32_t*>(memory_ + plan_.column_order);
+        auto* start = reinterpret_cast<int32_t*>(memory_ + plan_.symbol_start);
+        const auto columns = static_cast<int32_t>(plan_.steps * batch_);
+        block_.each(cell_.input, [&](int64_t c) {
+            int32_t count = 0;
+            for (int32_t k = 0; k < columns; ++k) count += symbol(k) == c ? 1 : 0;
+            start[c + 1] = count;
+        });
+        if (block_.thread() == 0) {
+            start[0] = 0;
+            for (int c = 0; c < cell_.input; ++c) start[c + 1] += start[c];
+        }
+        block_.sync();
+        block_.each(cell_.input, [&](int64_t c) {
+            int32_t at = start[c];
+            for (int32_t k = 0; k < columns; ++k)
+                if (symbol(k) == c) order[at++] = k;
+        });
+    }
+
+    const Block& block_;
+    const TrainingPlan& plan_;
+    const CellPlan& cell_;
+    const SequenceData& data_;
+    const TrainingWork& work_;
+    float* memory_;
+    double* reals_;
+    float* panel_;
+    int* integers_;
+    int hidden_;
+    const int32_t* order_ = nullptr;
+    int batch_ = 0;
+    uint64_t update_ = 0;
+};
+
+/// One minibatch of one network.
+template <class Cell>
+class TrainingPass : public TrainingSteps {
+public:
+    static constexpr int blocks = Cell::blocks;
+
+    AELLE_DEVICE TrainingPass(const Block& block, const TrainingPlan& plan, const SequenceData& data, const TrainingWork& work)
+        : TrainingSteps(block, plan, data, work) {
+        // The struct of a cell's scalars holds the spec's scalars as doubles in the spec's order.
+        auto* to = reinterpret_cast<char*>(&scalars_);
+        const auto* from = reinterpret_cast<const char*>(cell_.scalars);
+        for (std::size_t i = 0; i < sizeof(scalars_) && sizeof(scalars_) >= sizeof(double); ++i) to[i] = from[i];
+    }
+
+    /// Batch number `number` of the launch; false once the network is not finite.
+    AELLE_DEVICE bool run(int number) {
+        const int first = number * plan_.batch;
+        order_ = work_.order + first;
+        batch_ = work_.count - first < plan_.batch ? work_.count - first : plan_.batch;
+        update_ = static_cast<uint64_t>(work_.first_update + number);
+        build_matrices();
+        forward();
+        Readout readout{block_, plan_, memory_, panel_, reals_, integers_};
+        readout.batch = batch_;
+        readout.load(last_states(), work_.learning ? plan_.dropout : 0.0, work_.seed, work_.variant, update_);
+        int correct = 0;
+        const double loss = readout.loss(*this, work_.learning, correct);
+        if (block_.thread() == 0) {
+            work_.losses[number] = loss;
+            work_.correct[number] = correct;
+        }
+        if (work_.probabilities != nullptr) readout.copy_probabilities(work_.probabilities);
+        if (!work_.learning) return true;
+        if (!std::isfinite(loss)) return false;
+        readout.backward();
+        backward();
+        weight_gradients();
+        return descend(block_, plan_, memory_, work_.first_update + number + 1, reals_, integers_);
+    }
+
+private:
+    AELLE_DEVICE void forward() const {
+        const int64_t columns = int64_t{plan_.steps} * batch_;
+        for (int s = 0; s < cell_.stages; ++s) {
+            float* a = pre(s);
+            block_.each(pre_rows(s) * columns, [&](int64_t e) { a[e] = 0.0f; });
+            for (int n = cell_.first_term[s]; n < cell_.first_term[s + 1]; ++n)
+                if (!cell_.term[n].reads_state()) add_outer_term(cell_.term[n], s, columns);
+        }
+        for (int b = 0; b < blocks; ++b) {
+            float* start = state(0, b);
+            block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { start[e] = 0.0f; });
+        }
+        for (int t = 0; t < plan_.steps; ++t) forward_stage<0>(t);
+    }
+
+    template <int Stage>
+    AELLE_DEVICE void forward_stage(int t) const {
+        add_state_terms(Stage, t);
+        const int64_t ld = pre_rows(Stage);
+        const float* a = pre(Stage) + int64_t{t} * batch_ * ld;
         block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { update_unit<Stage>(t, a + e / hidden_ * ld + e % hidden_, e); });
         if constexpr (Stage + 1 < static_cast<int>(Cell::slots.size())) forward_stage<Stage + 1>(t);
     }
@@ -241,22 +366,7 @@ private:
         const int64_t ld = pre_rows(Stage);
         float* a = pre(Stage) + int64_t{t} * batch_ * ld;
         block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { pull_unit_back<Stage>(t, a + e / hidden_ * ld + e % hidden_, e); });
-        for (int n = cell_.first_term[Stage]; n < cell_.first_term[Stage + 1]; ++n) {
-            const TermPlan& term = cell_.term[n];
-            if (!term.reads_state() || (t == 0 && term.source == cells::Source::state)) continue;
-            const float* w = matrix(term);
-            const float* s = source(term, t);
-            const float* d = a + int64_t{term.slot} * hidden_;
-            float* to = memory_ + (term.source == cells::Source::state ? plan_.delta_old : plan_.delta) +
-                        int64_t{term.block} * plan_.batch * hidden_;
-            product<threads, Along::outer, Along::inner>(
-                block_, hidden_, batch_, term.rows, panel_, [&](int j, int k) { return w[int64_t{k} * hidden_ + j]; },
-                [&](int k, int b) { return d[k + b * ld]; },
-                [&](int j, int b, float sum) {
-                    const int64_t e = j + int64_t{b} * hidden_;
-                    to[e] += term.through == cells::Through::tanh ? tanh_derivative(s[e]) * sum : sum;
-                });
-        }
+        pull_states_back(Stage, t);
         if constexpr (Stage > 0) backward_stage<Stage - 1>(t);
     }
 
@@ -281,88 +391,7 @@ private:
         for (int c = 0; c < blocks; ++c) delta[c * stride] = d_s[c];
     }
 
-    AELLE_DEVICE void weight_gradients() const {
-        float* g = gradient();
-        block_.each(cell_.parameters, [&](int64_t e) { g[e] = 0.0f; });
-        if (plan_.one_hot) sort_columns();
-        for (int s = 0; s < cell_.stages; ++s)
-            for (int n = cell_.first_term[s]; n < cell_.first_term[s + 1]; ++n)
-                if (cell_.term[n].offset >= 0) add_gradient(cell_.term[n], s);
-    }
-
-    AELLE_DEVICE void add_gradient(const TermPlan& term, int stage) const {
-        const int64_t ld = pre_rows(stage), columns = int64_t{plan_.steps} * batch_;
-        const float* d = pre(stage) + int64_t{term.slot} * hidden_;
-        float* to = term.matrix >= 0 ? memory_ + plan_.matrix_gradients + term.matrix : gradient() + term.offset;
-        const bool fresh = term.matrix >= 0;
-        const int width = term.columns;
-        const auto store = [&](int i, int j, float sum) {
-            float& place = to[int64_t{i} * width + j];
-            place = fresh ? sum : place + sum;
-        };
-        const auto delta = [&](int i, int k) { return d[i + k * ld]; };
-        if (term.source == cells::Source::one) {
-            block_.each(term.rows, [&](int64_t i) {
-                float sum = 0.0f;
-                for (int64_t k = 0; k < columns; ++k) sum += d[i + k * ld];
-                to[i] += sum;
-            });
-        } else if (term.source == cells::Source::input && plan_.one_hot) {
-            const auto* order = reinterpret_cast<const int32_t*>(memory_ + plan_.column_order);
-            const auto* start = reinterpret_cast<const int32_t*>(memory_ + plan_.symbol_start);
-            block_.each(int64_t{term.rows} * width, [&](int64_t e) {
-                const int64_t i = e % term.rows, j = e / term.rows;
-                float sum = 0.0f;
-                for (int32_t k = start[j]; k < start[j + 1]; ++k) sum += d[i + order[k] * ld];
-                to[i * width + j] += sum;
-            });
-        } else if (term.source == cells::Source::input) {
-            product<threads, Along::outer, Along::outer>(
-                block_, term.rows, width, static_cast<int>(columns), panel_, delta, [&](int k, int j) { return input(k)[j]; }, store);
-        } else {
-            product<threads, Along::outer, Along::outer>(
-                block_, term.rows, width, static_cast<int>(columns), panel_, delta,
-                [&](int k, int j) { return through(term, source(term, k / batch_)[j + int64_t{k % batch_} * hidden_]); }, store);
-        }
-        if (term.matrix >= 0) pull_back(block_, term, hidden_, memory_ + plan_.parameters, to, gradient());
-    }
-
-    /// Columns by symbol, each symbol's in their order.
-    AELLE_DEVICE void sort_columns() const {
-        auto* order = reinterpret_cast<int32_t*>(memory_ + plan_.column_order);
-        auto* start = reinterpret_cast<int32_t*>(memory_ + plan_.symbol_start);
-        const auto columns = static_cast<int32_t>(plan_.steps * batch_);
-        block_.each(cell_.input, [&](int64_t c) {
-            int32_t count = 0;
-            for (int32_t k = 0; k < columns; ++k) count += symbol(k) == c ? 1 : 0;
-            start[c + 1] = count;
-        });
-        if (block_.thread() == 0) {
-            start[0] = 0;
-            for (int c = 0; c < cell_.input; ++c) start[c + 1] += start[c];
-        }
-        block_.sync();
-        block_.each(cell_.input, [&](int64_t c) {
-            int32_t at = start[c];
-            for (int32_t k = 0; k < columns; ++k)
-                if (symbol(k) == c) order[at++] = k;
-        });
-    }
-
-    const Block& block_;
-    const TrainingPlan& plan_;
-    const CellPlan& cell_;
-    const SequenceData& data_;
-    const TrainingWork& work_;
-    float* memory_;
-    double* reals_;
-    float* panel_;
-    int* integers_;
-    int hidden_;
     typename Cell::Scalars scalars_;
-    const int32_t* order_ = nullptr;
-    int batch_ = 0;
-    uint64_t update_ = 0;
 };
 
 template <class Cell>

@@ -104,7 +104,8 @@ struct Setting {
         }
         for (int step = 0; step < plan.total; step += cut) {
             const int steps = std::min(cut, plan.total - step);
-            EXPECT_EQ(launch(nullptr, count, static_cast<std::size_t>(plan.shared_bytes), Chains<Cell>{&plan, work.data(), step, steps}), 0);
+            EXPECT_EQ(launch(nullptr, count, static_cast<std::size_t>(plan.shared_bytes), Chains<Cell>{&plan, work.data(), step, steps}),
+                      0);
         }
         std::vector<Result> results;
         for (std::size_t n = 0; n < memory.size(); ++n) {
@@ -116,9 +117,15 @@ struct Setting {
     }
 
     lyapunov::Spectrum host(std::vector<double>& reliable_errors) const {
-        auto system = lyapunov::network_system<double>(std::make_unique<reference::CellNetwork<Cell, double>>(shape, parameters, p.space), inputs, state);
-        const lyapunov::SpectrumOptions options{.exponents = p.exponents, .steps = p.steps, .warmup = p.warmup, .interval = 1,
-                                                .random_start = p.random_start, .seed = 7, .sorted = false};
+        auto system = lyapunov::network_system<double>(std::make_unique<reference::CellNetwork<Cell, double>>(shape, parameters, p.space),
+                                                       inputs, state);
+        const lyapunov::SpectrumOptions options{.exponents = p.exponents,
+                                                .steps = p.steps,
+                                                .warmup = p.warmup,
+                                                .interval = 1,
+                                                .random_start = p.random_start,
+                                                .seed = 7,
+                                                .sorted = false};
         static_cast<void>(reliable_errors);
         return lyapunov::compute_spectrum(cpu(), *system, options);
     }
@@ -131,7 +138,8 @@ TYPED_TEST_SUITE(CudaChains, CellTypes);
 TYPED_TEST(CudaChains, ExponentsAreThoseOfTheHost) {
     using enum backend::TangentSpace;
     for (const Problem& p : {Problem{}, Problem{.space = hidden}, Problem{.exponents = 4, .warmup = 3, .staged = false},
-                             Problem{.space = hidden, .warmup = 2, .random_start = true}, Problem{.hidden = 37, .steps = 5}}) {
+                             Problem{.space = hidden, .warmup = 2, .random_start = true}, Problem{.hidden = 37, .steps = 2},
+                             Problem{.space = hidden, .hidden = 64, .steps = 2}}) {
         SCOPED_TRACE(testing::Message() << "full " << (p.space == full) << " hidden " << p.hidden << " K " << p.exponents);
         const Setting<TypeParam> setting(p);
         const std::vector<Result> found = setting.run(1, 100);

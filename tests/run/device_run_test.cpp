@@ -30,7 +30,7 @@ validation = 30
 [spectrum]
 epochs = [0, 2]
 kinds = ["full", "hidden", "paper-code"]
-sequences = 2
+sequences = 1
 )";
 
 constexpr const char* words = R"([study]
@@ -51,7 +51,7 @@ loss = "every"
 batch_fraction = 0.1
 [spectrum]
 epochs = [1]
-sequences = 2
+sequences = 1
 )";
 
 class DeviceStudy : public ProgramTest {
