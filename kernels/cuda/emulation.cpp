@@ -8,6 +8,10 @@
 #include <numeric>
 #include <utility>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+
 #include "aelle/base/error.hpp"
 
 namespace aelle::cuda::emulation {
@@ -96,7 +100,11 @@ private:
     struct Member {
         State state = State::fresh;
         std::unique_ptr<Fibre> fibre;
+#if defined(__SANITIZE_ADDRESS__)
+        ucontext_t context;
+#else
         std::jmp_buf place;
+#endif
     };
     static constexpr std::size_t alignment = 128;
 
@@ -108,22 +116,22 @@ private:
         for (int t = 0; t < threads_; ++t) turn_[static_cast<std::size_t>(t)] = (t * 4099 + 13) % threads_;  // 4099 is prime
     }
 
-    void resume(int t) {
-        running_ = t;
-        if (_setjmp(home_) != 0) return;
-        if (members_[t].state == State::started) _longjmp(members_[t].place, 1);
+    char* stack(int t) const { return stacks_.get() + static_cast<std::size_t>(t) * stack_bytes; }
+
+    /// Gives the fibre a context that begins in enter().
+    void prepare(int t, ucontext_t& context) {
         members_[t].state = State::started;
-        getcontext(&context_);
-        context_.uc_stack.ss_sp = stacks_.get() + static_cast<std::size_t>(t) * stack_bytes;
-        context_.uc_stack.ss_size = stack_bytes;
-        context_.uc_link = nullptr;
+        getcontext(&context);
+        context.uc_stack.ss_sp = stack(t);
+        context.uc_stack.ss_size = stack_bytes;
+        context.uc_link = nullptr;
         current = this;
-        makecontext(&context_, &Crew::enter, 0);
-        setcontext(&context_);
+        makecontext(&context, &Crew::enter, 0);
     }
 
     static void enter() {
         Crew& crew = *current;
+        crew.arrived(nullptr);
         const int t = crew.running_;
         try {
             (*crew.body_)(*crew.members_[t].fibre);
@@ -131,12 +139,51 @@ private:
             crew.failure_ = std::current_exception();
         }
         crew.members_[t].state = State::ended;
-        _longjmp(crew.home_, 1);
+        crew.leave_for_good();
     }
 
+#if defined(__SANITIZE_ADDRESS__)
+    // The address sanitizer must be told of every change of stacks, and does not follow longjmp between them.
+    void resume(int t) {
+        running_ = t;
+        ucontext_t& context = members_[t].context;
+        if (members_[t].state == State::fresh) prepare(t, context);
+        void* fake = nullptr;
+        __sanitizer_start_switch_fiber(&fake, stack(t), stack_bytes);
+        swapcontext(&home_context_, &context);
+        __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
+    }
+    void yield() {
+        void* fake = nullptr;
+        const int t = running_;
+        __sanitizer_start_switch_fiber(&fake, home_stack_, home_bytes_);
+        swapcontext(&members_[t].context, &home_context_);
+        arrived(fake);
+    }
+    void arrived(void* fake) { __sanitizer_finish_switch_fiber(fake, &home_stack_, &home_bytes_); }
+    void leave_for_good() {
+        __sanitizer_start_switch_fiber(nullptr, home_stack_, home_bytes_);
+        setcontext(&home_context_);
+    }
+    const void* home_stack_ = nullptr;
+    std::size_t home_bytes_ = 0;
+    ucontext_t home_context_;
+#else
+    void resume(int t) {
+        running_ = t;
+        if (_setjmp(home_) != 0) return;
+        if (members_[t].state == State::started) _longjmp(members_[t].place, 1);
+        prepare(t, context_);
+        setcontext(&context_);
+    }
     void yield() {
         if (_setjmp(members_[running_].place) == 0) _longjmp(home_, 1);
     }
+    void arrived(void*) {}
+    void leave_for_good() { _longjmp(home_, 1); }
+    std::jmp_buf home_;
+    ucontext_t context_;
+#endif
 
     static thread_local Crew* current;
     int threads_, block_ = 0, running_ = 0;
@@ -150,8 +197,6 @@ private:
     bool progress_ = false;
     const std::function<void(Fibre&)>* body_ = nullptr;
     std::exception_ptr failure_;
-    std::jmp_buf home_;
-    ucontext_t context_;
 };
 
 thread_local Crew* Crew::current = nullptr;
