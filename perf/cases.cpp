@@ -25,6 +25,20 @@ cells::Parameters uniform_parameters(const cells::CellSpec& cell, const cells::S
     return parameters;
 }
 
+double update_flop(const cells::CellSpec& cell, const cells::Shape& shape, const UpdateShape& update) {
+    double recurrent = 0, input = 0;
+    for (const auto& stage : cell.stages) {
+        for (const auto& term : stage.terms) {
+            if (term.source == cells::Source::state || term.source == cells::Source::updated_state) recurrent += 1;
+            if (term.source == cells::Source::input && !update.one_hot) input += 1;
+        }
+    }
+    const auto h = static_cast<double>(shape.hidden), i = static_cast<double>(shape.input);
+    const double predictions = static_cast<double>(update.batch * (update.every_step ? update.steps : 1));
+    return 2 * h * (3 * h * recurrent + 2 * i * input) * static_cast<double>(update.steps * update.batch) +
+           6 * h * static_cast<double>(update.classes) * predictions;
+}
+
 double relative_difference(std::span<const double> a, std::span<const double> b) {
     double worst = 0, scale = 0;
     for (std::size_t i = 0; i < a.size(); ++i) {

@@ -10,6 +10,7 @@
 #include "aelle/backend/blas.hpp"
 #include "aelle/base/error.hpp"
 #include "cases.hpp"
+#include "gpu.hpp"
 #include "output.hpp"
 #include "peers.hpp"
 #include "process.hpp"
@@ -23,7 +24,7 @@ struct Options {
     Plan plan;
     std::vector<std::string> select, peers;
     std::string json;
-    bool list = false;
+    bool list = false, gpu = false, tiny = false;
     double seconds = 0;
     int rounds = 0;
 };
@@ -31,7 +32,10 @@ struct Options {
 void add_options(CLI::App& program, Options& options) {
     program.add_option("--select", options.select, "only cases whose name contains a match of one of these")->type_name("REGEX");
     program.add_flag("--full", options.plan.full, "all cases, at length; otherwise the quick ones, in under 5 minutes on 2 cores");
-    program.add_flag("--list", options.list, "names and units of the cases, nothing measured");
+    auto* list = program.add_flag("--list", options.list, "names and units of the cases, nothing measured");
+    auto* gpu = program.add_flag("--gpu", options.gpu, "the GPU's cases instead, in --seconds in all (95)");
+    program.add_flag("--tiny", options.tiny, "sizes for the emulated GPU of tests, whose times mean nothing")->needs(gpu);
+    list->excludes(gpu);
     program.add_option("--seconds", options.seconds, "of one side in one round (0.2; with --full 1)")->check(CLI::PositiveNumber);
     program.add_option("--rounds", options.rounds, "in which the sides take turns (3; with --full 5)")->check(CLI::Range(1, 1000));
     program.add_option("--peers", options.peers, "interpreters to run the peers in, or none (the environment's AELLE_PEERS, or python3)")
@@ -44,11 +48,7 @@ void add_options(CLI::App& program, Options& options) {
         ->capture_default_str();
 }
 
-std::vector<Case> selected_cases(const Options& options) {
-    std::vector<Case> all, chosen;
-    for (const auto add :
-         {add_spectra_cases, add_training_cases, add_force_cases, add_autoencoder_cases, add_kernel_cases, add_scaling_cases})
-        add(options.plan, all);
+std::vector<std::regex> patterns_of(const Options& options) {
     std::vector<std::regex> patterns;
     for (const std::string& pattern : options.select) {
         try {
@@ -57,6 +57,15 @@ std::vector<Case> selected_cases(const Options& options) {
             throw UsageError("--select: found '" + pattern + "', expected a regular expression");
         }
     }
+    return patterns;
+}
+
+std::vector<Case> selected_cases(const Options& options) {
+    std::vector<Case> all, chosen;
+    for (const auto add :
+         {add_spectra_cases, add_training_cases, add_force_cases, add_autoencoder_cases, add_kernel_cases, add_scaling_cases})
+        add(options.plan, all);
+    const std::vector<std::regex> patterns = patterns_of(options);
     const auto wanted = [&](const Case& each) {
         return patterns.empty() ||
                std::any_of(patterns.begin(), patterns.end(), [&](const auto& p) { return std::regex_search(each.name, p); });
@@ -124,6 +133,12 @@ int main(int argc, char** argv) {
     options.plan.seconds = options.seconds > 0 ? options.seconds : options.plan.full ? 1.0 : 0.2;
     options.plan.rounds = options.rounds > 0 ? options.rounds : options.plan.full ? 5 : 3;
     try {
+        if (options.gpu) {
+            Output output(options.json);
+            output.machine(this_machine(), options.plan);
+            return run_gpu({.seconds = options.seconds > 0 ? options.seconds : 95.0, .tiny = options.tiny, .select = patterns_of(options)},
+                           output);
+        }
         return run(options) ? 0 : 1;
     } catch (const Error& error) {
         std::fprintf(stderr, "aelle_perf: %s\n", error.what());

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/chain_plan.hpp"
+#include "kernels/cuda/force_plan.hpp"
 #include "kernels/cuda/training_plan.hpp"
 
 namespace aelle::cuda {
@@ -15,6 +16,7 @@ struct DeviceFacts {
     int32_t major = 0, minor = 0, multiprocessors = 0;
     int64_t memory = 0, free = 0;  ///< bytes
     int64_t shared_memory = 0;     ///< bytes that one block may have
+    int32_t force_units = 0;       ///< of the largest networks whose FORCE kernels fit into it
     bool emulated = false;
 };
 
@@ -32,9 +34,13 @@ struct Table {
     int (*clear)(int device, void* address, std::size_t bytes);
     /// `cell`: its place in cells::AllCells; plan and work lie on the device, a block each.
     int (*train)(int device, int cell, int64_t networks, const TrainingPlan* plan, const SequenceData* data, const TrainingWork* work);
-    /// Steps [first, first + count) of every chain; `shared_bytes` as its plan says.
+    /// Steps [first, first + count) of every chain, done on return; `shared_bytes` as its plan says.
     int (*chains)(int device, int cell, int64_t chains, std::size_t shared_bytes, const ChainPlan* plan, const ChainWork* work,
                   int32_t first, int32_t count);
+    /// Networks of n units, at most DeviceFacts::force_units, descriptors on the device: FORCE, and at most `loops` loops of each with frozen
+    /// weights; `shared_memory` is that of DeviceFacts.
+    int (*force)(int device, int64_t networks, int32_t n, const ForceNetwork* work);
+    int (*frozen)(int device, int64_t networks, int32_t n, int32_t loops, int64_t shared_memory, const FrozenNetwork* work);
     const char* (*message)(int status);
 };
 
@@ -59,7 +65,7 @@ uint64_t fingerprint(cells::CellList<Cells...>) {
     };
     (add_cell.template operator()<Cells>(), ...);
     for (const std::size_t size : {sizeof(Table), sizeof(DeviceFacts), sizeof(TrainingPlan), sizeof(TrainingWork), sizeof(SequenceData),
-                                   sizeof(ChainPlan), sizeof(ChainWork)})
+                                   sizeof(ChainPlan), sizeof(ChainWork), sizeof(ForceNetwork), sizeof(FrozenNetwork)})
         add(size);
     return hash;
 }

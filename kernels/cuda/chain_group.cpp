@@ -65,14 +65,16 @@ void Chain::start(const backend::ChainProblem& problem) {
         for (int64_t j = 0; j < plan_.exponents; ++j) tangents[static_cast<std::size_t>(j * plan_.dimension + j)] = 1.0;
     }
     const int64_t states = plan_.state_size(), given = static_cast<int64_t>(problem.initial_state.size());
-    require((given == states || given == problem.sequences * states) &&
+    require((given == states || given == problem.sequences * states || given == chains_ * states) &&
                 static_cast<int64_t>(tangents.size()) == int64_t{plan_.dimension} * plan_.exponents,
             "GPU chains: initial values of another size");
     std::vector<ChainWork> work;
     std::vector<double> all_states, all_tangents;
     for (int64_t chain = 0; chain < chains_; ++chain) {
         const int64_t network = chain / problem.sequences, sequence = chain % problem.sequences;
-        const auto state = problem.initial_state.begin() + (given == states ? 0 : sequence * states);
+        const auto state = problem.initial_state.begin() + (given == states             ? 0
+                                                            : given == chains_ * states ? chain * states
+                                                                                        : sequence * states);
         all_states.insert(all_states.end(), state, state + states);
         all_tangents.insert(all_tangents.end(), tangents.begin(), tangents.end());
         work.push_back({.packed = packed_.as<double>() + network * plan_.cell.parameters,

@@ -7,6 +7,7 @@
 #include "aelle/base/text.hpp"
 #include "aelle/cells/list.hpp"
 #include "kernels/cuda/chain_group.hpp"
+#include "kernels/cuda/force_group.hpp"
 #include "kernels/cuda/loader.hpp"
 #include "kernels/cuda/training_group.hpp"
 #include "src/backend/factories.hpp"
@@ -42,6 +43,14 @@ public:
                                                 const backend::ChainProblem& problem) const override {
         return std::make_unique<Chain>(library_, plan_for(cells::AllCells{}, cell, layout, parameters), packed, problem,
                                        facts_.shared_memory);
+    }
+    int64_t largest_force() const override { return facts_.force_units; }
+    std::unique_ptr<backend::ForceGroup> force(const cells::Shape& shape, std::span<const cells::Parameters> networks, double alpha,
+                                               int64_t longest) const override {
+        require(shape.hidden >= 1 && shape.hidden <= facts_.force_units, "GPU: a network too large for FORCE");
+        return std::make_unique<Force>(
+            library_, static_cast<int>(shape.hidden), networks,
+            ForceSettings{.alpha = alpha, .longest = longest, .at_once = facts_.multiprocessors, .shared_memory = facts_.shared_memory});
     }
 
 private:

@@ -9,6 +9,7 @@
 #include "aelle/cells/list.hpp"
 #include "kernels/cuda/api.hpp"
 #include "kernels/cuda/chain.hpp"
+#include "kernels/cuda/force_launch.hpp"
 #include "kernels/cuda/memory.hpp"
 #include "kernels/cuda/training.hpp"
 
@@ -22,6 +23,15 @@ int with_cell(cells::CellList<Cells...>, int place, F&& f) {
     return status;
 }
 
+/// Waits for what was launched, so that callers can time it, and another thread, whose stream is another, may go on with what it left.
+inline int finished(int status) {
+#if defined(__CUDACC__)
+    return status != 0 ? status : memory::wait();
+#else
+    return status;
+#endif
+}
+
 inline int train(int device, int cell, int64_t networks, const TrainingPlan* plan, const SequenceData* data, const TrainingWork* work) {
     if (const int status = memory::select(device)) return status;
     return with_cell(cells::AllCells{}, cell, [&]<class C>() {
@@ -32,8 +42,30 @@ inline int train(int device, int cell, int64_t networks, const TrainingPlan* pla
 inline int chains(int device, int cell, int64_t count, std::size_t shared_bytes, const ChainPlan* plan, const ChainWork* work,
                   int32_t first, int32_t steps) {
     if (const int status = memory::select(device)) return status;
-    return with_cell(cells::AllCells{}, cell, [&]<class C>() {
+    return finished(with_cell(cells::AllCells{}, cell, [&]<class C>() {
         return launch(memory::stream(), count, shared_bytes, Chains<C>{plan, work, first, steps});
+    }));
+}
+
+inline int facts(int device, DeviceFacts* facts) {
+    if (const int status = memory::facts(device, facts)) return status;
+    facts->force_units = largest_force(facts->shared_memory);
+    return 0;
+}
+
+inline int train_force(int device, int64_t networks, int32_t n, const ForceNetwork* work) {
+    if (const int status = memory::select(device)) return status;
+    return with_force_threads(n, [&]<int Threads>() {
+        using Kernel = ForceTraining<Threads>;
+        return launch(memory::stream(), networks, Kernel::shared_bytes(n), Kernel{work});
+    });
+}
+
+inline int run_frozen(int device, int64_t networks, int32_t n, int32_t loops, int64_t shared_memory, const FrozenNetwork* work) {
+    if (const int status = memory::select(device)) return status;
+    return with_frozen_kernel(n, shared_memory, [&]<class Kernel, int Width>() {
+        const int32_t parts = (loops + Width - 1) / Width;
+        return launch(memory::stream(), networks * parts, Kernel::shared_bytes(n), Kernel{work, parts});
     });
 }
 
@@ -50,7 +82,7 @@ inline int open(const char* build_id, uint64_t cells, Table* table) {
     if (build_info().id != build_id) return wrong_build;
     if (cells != fingerprint(cells::AllCells{})) return wrong_cells;
     *table = {.device_count = memory::device_count,
-              .facts = memory::facts,
+              .facts = facts,
               .allocate = memory::allocate,
               .release = memory::release,
               .upload = memory::upload,
@@ -60,6 +92,8 @@ inline int open(const char* build_id, uint64_t cells, Table* table) {
               .clear = memory::clear,
               .train = train,
               .chains = chains,
+              .force = train_force,
+              .frozen = run_frozen,
               .message = message};
     return 0;
 }

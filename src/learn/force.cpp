@@ -10,6 +10,7 @@
 #include "aelle/base/random.hpp"
 #include "aelle/base/text.hpp"
 #include "aelle/learn/r_force.hpp"
+#include "force_parts.hpp"
 
 namespace aelle::learn {
 namespace {
@@ -17,36 +18,6 @@ namespace {
 void refuse(const char* option, const std::string& found, const char* expected) {
     throw DataError(std::string(option) + ": found " + found + ", expected " + expected);
 }
-
-void check(const ForceOptions& o) {
-    const auto within = [](double value, double low, double high) { return value > low && value <= high; };  // false for NaN
-    constexpr double most = std::numeric_limits<double>::max();
-    if (o.hidden < 1 || o.hidden > 65536) refuse("hidden", std::to_string(o.hidden), "an integer from 1 to 65536");
-    if (o.initialisation == ForceInit::r_force && !(o.gain > 0.0)) refuse("gain", rounded(o.gain), "a number greater than 0 for r-force");
-    if (o.gain != 0.0 && !within(o.gain, 0.0, most)) refuse("gain", rounded(o.gain), "a finite number, at least 0");
-    if (!within(o.density, 0.0, 1.0)) refuse("density", rounded(o.density), "a number greater than 0, at most 1");
-    if (!within(o.dt, 0.0, 1.0)) refuse("dt", rounded(o.dt), "a number greater than 0, at most 1");
-    if (!within(o.alpha, 0.0, most)) refuse("alpha", rounded(o.alpha), "a finite number greater than 0");
-    if (o.learn_every < 1) refuse("learn_every", std::to_string(o.learn_every), "an integer from 1");
-    if (o.initial_scale != 0.0 && !within(o.initial_scale, 0.0, most))
-        refuse("initial_scale", rounded(o.initial_scale), "a finite number, at least 0");
-}
-
-bool all_finite(std::span<const double> values) {
-    return std::ranges::all_of(values, [](double value) { return std::isfinite(value); });
-}
-
-/// Mean |f - z| as it grows, step by step, so that it does not depend on how a run is cut.
-struct MeanError {
-    double sum = 0.0;
-    int64_t steps = 0;
-
-    void add(std::span<const double> target, std::span<const double> output) {
-        for (std::size_t i = 0; i < target.size(); ++i) sum += std::fabs(target[i] - output[i]);
-        steps += static_cast<int64_t>(target.size());
-    }
-    double value() const { return steps > 0 ? sum / static_cast<double>(steps) : std::numeric_limits<double>::quiet_NaN(); }
-};
 
 /// Calls run(first step, target, output) for each part of `steps` steps that lies within one period.
 template <class F>
@@ -114,11 +85,45 @@ ForceInit force_init(const std::string& name) {
     return static_cast<ForceInit>(found - force_init_names.begin());
 }
 
+void check_options(const ForceOptions& o) {
+    const auto within = [](double value, double low, double high) { return value > low && value <= high; };  // false for NaN
+    constexpr double most = std::numeric_limits<double>::max();
+    if (o.hidden < 1 || o.hidden > 65536) refuse("hidden", std::to_string(o.hidden), "an integer from 1 to 65536");
+    if (o.initialisation == ForceInit::r_force && !(o.gain > 0.0)) refuse("gain", rounded(o.gain), "a number greater than 0 for r-force");
+    if (o.gain != 0.0 && !within(o.gain, 0.0, most)) refuse("gain", rounded(o.gain), "a finite number, at least 0");
+    if (!within(o.density, 0.0, 1.0)) refuse("density", rounded(o.density), "a number greater than 0, at most 1");
+    if (!within(o.dt, 0.0, 1.0)) refuse("dt", rounded(o.dt), "a number greater than 0, at most 1");
+    if (!within(o.alpha, 0.0, most)) refuse("alpha", rounded(o.alpha), "a finite number greater than 0");
+    if (o.learn_every < 1) refuse("learn_every", std::to_string(o.learn_every), "an integer from 1");
+    if (o.initial_scale != 0.0 && !within(o.initial_scale, 0.0, most))
+        refuse("initial_scale", rounded(o.initial_scale), "a finite number, at least 0");
+}
+
+void check_period(std::span<const double> period) {
+    if (period.empty()) refuse("period", "no target values", "at least one");
+    if (!all_finite(period)) refuse("period", "a target value that is not finite", "finite values");
+}
+
+cells::Parameters completed(cells::Parameters parameters, const ForceOptions& options) {
+    parameters.scalars.try_emplace("dt", options.dt);
+    cells::complete(cells::find_cell("rank1"), {options.hidden, 0}, parameters);
+    return parameters;
+}
+
+InitialState initial_state(const ForceOptions& options, uint64_t seed, uint64_t variant) {
+    RandomStream random(seed, variant, Purpose::initial_state);
+    InitialState initial{std::vector<double>(static_cast<std::size_t>(options.hidden))};
+    for (double& value : initial.x) value = options.initial_scale * random.normal();
+    initial.z = options.initial_scale * random.normal();
+    return initial;
+}
+
 cells::Parameters initial_rank1(const ForceOptions& options, uint64_t seed, uint64_t variant) {
-    check(options);
+    check_options(options);
     const int64_t n = options.hidden;
     RandomStream random(seed, variant, Purpose::weights);
-    std::vector<double> m = options.initialisation == ForceInit::r_force ? r_force_weights(n, options.gain, random) : gaussian_weights(options, random);
+    std::vector<double> m =
+        options.initialisation == ForceInit::r_force ? r_force_weights(n, options.gain, random) : gaussian_weights(options, random);
     std::vector<double> w_f(static_cast<std::size_t>(n));
     RandomStream feedback(seed, variant, Purpose::feedback);
     for (double& w : w_f) w = feedback.uniform(-1.0, 1.0);
@@ -149,17 +154,12 @@ struct ForceTrainer::Impl {
 
 ForceTrainer::ForceTrainer(const backend::Backend& backend, cells::Parameters parameters, const ForceOptions& options,
                            std::vector<double> period, uint64_t seed, uint64_t variant) {
-    check(options);
-    if (period.empty()) refuse("period", "no target values", "at least one");
-    if (!all_finite(period)) refuse("period", "a target value that is not finite", "finite values");
-    parameters.scalars.try_emplace("dt", options.dt);
-    impl_ = std::make_unique<Impl>(Impl{backend, std::move(parameters), options, std::move(period), nullptr});
-    cells::complete(cells::find_cell("rank1"), impl_->shape(), impl_->given);
+    check_options(options);
+    check_period(period);
+    impl_ = std::make_unique<Impl>(Impl{backend, completed(std::move(parameters), options), options, std::move(period), nullptr});
     impl_->loop = backend.force_loop(impl_->shape(), impl_->given, options.alpha);
-    RandomStream random(seed, variant, Purpose::initial_state);
-    std::vector<double> x(static_cast<std::size_t>(options.hidden));
-    for (double& value : x) value = options.initial_scale * random.normal();
-    start_from(x, options.initial_scale * random.normal());
+    const InitialState initial = initial_state(options, seed, variant);
+    start_from(initial.x, initial.z);
 }
 
 ForceTrainer::~ForceTrainer() = default;
@@ -233,15 +233,10 @@ void ForceTrainer::Snapshot::load(ArchiveReader& archive) {
 ForceTrainer::Snapshot ForceTrainer::snapshot() const { return {impl_->steps, impl_->loop->get(false)}; }
 
 struct ForceTrainer::Tests::Impl {
-    /// Global index of a test's first step, which fixes the phase of the target, and its error so far.
-    struct Test {
-        int64_t first = 0;
-        MeanError error{};
-    };
     std::vector<double> period;
     int64_t hidden;
     std::unique_ptr<backend::FrozenLoops> loops;
-    std::vector<Test> tests;
+    std::vector<TestProgress> tests;
     int64_t steps = 0;
 };
 
@@ -251,7 +246,7 @@ ForceTrainer::Tests::Tests(Tests&&) noexcept = default;
 
 ForceTrainer::Tests ForceTrainer::start_tests(std::span<const Snapshot> snapshots) const {
     auto loops = impl_->backend.frozen_loops(impl_->shape(), impl_->given, static_cast<int64_t>(snapshots.size()));
-    std::vector<Tests::Impl::Test> tests;
+    std::vector<TestProgress> tests;
     for (const Snapshot& snapshot : snapshots) {
         check_size(snapshot.state, impl_->options.hidden);
         loops->set(static_cast<int64_t>(tests.size()), snapshot.state);
@@ -265,13 +260,7 @@ int64_t ForceTrainer::Tests::count() const { return impl_->loops->count(); }
 void ForceTrainer::Tests::run(MatrixView<double> output) {
     Impl& me = *impl_;
     me.loops->run(output);
-    const auto length = static_cast<int64_t>(me.period.size());
-    for (int64_t k = 0; k < count(); ++k) {
-        Impl::Test& test = me.tests[static_cast<std::size_t>(k)];
-        int64_t phase = (test.first + me.steps) % length;
-        for (int64_t t = 0; t < output.cols; ++t, phase = phase + 1 < length ? phase + 1 : 0)
-            test.error.add({&me.period[static_cast<std::size_t>(phase)], 1}, {&output(k, t), 1});
-    }
+    for (int64_t k = 0; k < count(); ++k) me.tests[static_cast<std::size_t>(k)].add(me.period, me.steps, output, k);
     me.steps += output.cols;
 }
 
@@ -287,10 +276,11 @@ void ForceTrainer::Tests::save(ArchiveWriter& archive) const {
 
 void ForceTrainer::Tests::load(ArchiveReader& archive) {
     archive.value(impl_->steps);
-    std::vector<Impl::Test> tests;
+    std::vector<TestProgress> tests;
     archive.array(tests);
     if (tests.size() != impl_->tests.size()) {
-        throw DataError("checkpoint: force: found " + std::to_string(tests.size()) + " tests, expected " + std::to_string(impl_->tests.size()));
+        throw DataError("checkpoint: force: found " + std::to_string(tests.size()) + " tests, expected " +
+                        std::to_string(impl_->tests.size()));
     }
     impl_->tests = std::move(tests);
     for (int64_t k = 0; k < count(); ++k) impl_->loops->set(k, load_state(archive, impl_->hidden));

@@ -52,10 +52,10 @@ struct GroupSpectra::Impl {
         return spectrum;
     }
 
-    std::vector<double> state_of(int64_t sequence) const {
+    std::vector<double> state_of(int64_t chain) const {
         const int64_t size = problem.cell->blocks * problem.shape.hidden;
         const auto& all = problem.initial_state;
-        const auto first = all.begin() + (static_cast<int64_t>(all.size()) == size ? 0 : sequence * size);
+        const auto first = all.begin() + chain % (static_cast<int64_t>(all.size()) / size) * size;  // one, one a sequence, or one a chain
         return {first, first + size};
     }
 
@@ -67,7 +67,7 @@ struct GroupSpectra::Impl {
         if (small) extended = backend::extended_network(*problem.cell, problem.shape, parameters, problem.space);
         const auto system =
             network_system<double>(backend.network(*problem.cell, problem.shape, parameters, problem.space),
-                                   problem.sequences[static_cast<std::size_t>(chain % sequences)], state_of(chain % sequences), extended);
+                                   problem.sequences[static_cast<std::size_t>(chain % sequences)], state_of(chain), extended);
         return compute_spectrum(backend, *system, problem.options);
     }
 };

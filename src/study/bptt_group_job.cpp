@@ -1,37 +1,17 @@
 #include "bptt_group_job.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <optional>
 #include <utility>
 
-#include "aelle/backend/groups.hpp"
-#include "aelle/lyapunov/kinds.hpp"
 #include "bptt_course.hpp"
+#include "group_spectra.hpp"
+#include "pace.hpp"
 
 namespace aelle::study {
 namespace {
 
 using Phase = BpttCourse::Phase;
 using Who = std::vector<std::size_t>;
-
-/// How much of something is done between two looks at the clock: what takes about a quarter of a second. Results do not depend on it.
-class Pace {
-public:
-    int64_t amount() const { return amount_; }
-    template <class F>
-    void time(F&& f) {
-        const auto start = std::chrono::steady_clock::now();
-        f();
-        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        const double factor = std::clamp(wanted / std::max(seconds, 1e-6), 0.25, 2.0);
-        amount_ = std::clamp<int64_t>(static_cast<int64_t>(static_cast<double>(amount_) * factor), 1, 1 << 20);
-    }
-
-private:
-    static constexpr double wanted = 0.25;  // seconds
-    int64_t amount_ = 1;
-};
 
 std::vector<learn::Member> members_of(const BpttTask& task, const std::vector<Variant>& variants) {
     std::vector<learn::Member> members;
@@ -52,10 +32,10 @@ public:
         : task_(task),
           device_(device),
           config_(task.config()),
-          inputs_(task.spectrum_inputs(variants.front())),
           trainer_(device.engine, task.settings().training, *device.training, members_of(task, variants)),
           validations_(variants.size()),
-          most_spectra_(variants.size()) {
+          spectra_({device.engine, device.backend, device.parallel}, config_.spectrum, cells::find_cell(variants.front().cell),
+                   task.shape(variants.front()), task.spectrum_inputs(variants.front())) {
         for (std::size_t i = 0; i < variants.size(); ++i) courses_.emplace_back(task, variants[i], trainer_.updates_per_epoch(i));
     }
 
@@ -65,7 +45,7 @@ public:
     VariantResult result(std::size_t i) const override { return courses_[i].result(); }
 
     void advance() override {
-        if (spectra_) return spectrum_slice();
+        if (spectra_.busy()) return spectrum_slice();
         if (const Who who = in(Phase::examples); !who.empty()) return measure_examples(who);
         if (const Who who = in(Phase::spectrum); !who.empty()) return begin_spectra(who);
         if (const Who who = in(Phase::validating); !who.empty()) return validate_slice(who);
@@ -85,18 +65,6 @@ public:
     }
 
 private:
-    /// Spectra of some networks, kind after kind.
-    struct Spectra {
-        Who who;
-        std::vector<cells::Parameters> networks;
-        std::vector<SpectraSums> sums;
-        std::size_t kind = 0;
-        std::unique_ptr<lyapunov::GroupSpectra> run = nullptr;
-        std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-    };
-    /// Spectra in work are not saved, so only so many are begun together as take about this long.
-    static constexpr double spectra_seconds = 0.5;
-
     Who in(Phase phase) const {
         Who who;
         for (std::size_t i = 0; i < size(); ++i)
@@ -154,67 +122,19 @@ private:
     }
 
     void begin_spectra(const Who& who) {
-        spectra_.emplace();
-        spectra_->who.assign(who.begin(), who.begin() + static_cast<std::ptrdiff_t>(std::min(spectra_at_once_, who.size())));
-        spectra_->sums.resize(spectra_->who.size());
-        for (const std::size_t i : spectra_->who) spectra_->networks.push_back(trainer_.model(i).parameters);
-        begin_kind();
-    }
-
-    const cells::CellSpec& cell() const { return cells::find_cell(courses_.front().variant().cell); }
-    cells::Shape shape() const { return task_.shape(courses_.front().variant()); }
-
-    /// Chains of the kind, or all of it at once on the host where devices do not know it.
-    void begin_kind() {
-        const lyapunov::SpectrumOptions options = chain_options(config_.spectrum, inputs_, cell(), spectra_->kind);
-        if (config_.spectrum.single_precision || !lyapunov::GroupSpectra::possible(options)) return take_on_host();
-        const backend::TangentSpace space = lyapunov::find_kind(config_.spectrum.kinds[spectra_->kind]).space;
-        try {
-            spectra_->run = std::make_unique<lyapunov::GroupSpectra>(
-                device_.engine, device_.backend,
-                lyapunov::GroupProblem{&cell(), shape(), space, spectra_->networks, inputs_.sequences, inputs_.initial_state, options});
-        } catch (const backend::OutOfDeviceMemory&) {
-            if (spectra_->who.size() == 1) throw;
-            spectra_at_once_ = most_spectra_ = spectra_->who.size() / 2;  // the others follow
-            spectra_.reset();
-        }
-    }
-
-    void take_on_host() {
-        SpectrumConfig one = config_.spectrum;
-        one.kinds = {config_.spectrum.kinds[spectra_->kind]};
-        device_.parallel(static_cast<int64_t>(spectra_->who.size()), [&](int64_t n) {
-            SpectraRun run(device_.backend, one, cell(), shape(), spectra_->networks[static_cast<std::size_t>(n)], inputs_);
-            while (!run.done()) run.advance();
-            run.add_to(spectra_->sums[static_cast<std::size_t>(n)], spectra_->kind);
-        });
-        end_kind();
+        spectra_.begin(who, [this](std::size_t i) { return StudyGroupSpectra::Network{trainer_.model(i).parameters, {}}; });
     }
 
     void spectrum_slice() {
-        lyapunov::GroupSpectra& run = *spectra_->run;
-        if (!run.done()) return spectrum_pace_.time([&] { run.advance(spectrum_pace_.amount()); });
-        const std::vector<lyapunov::Spectrum> all = run.results(device_.parallel);
-        for (std::size_t chain = 0; chain < all.size(); ++chain)
-            spectra_->sums[chain / inputs_.sequences.size()].add(spectra_->kind, all[chain]);
-        end_kind();
-    }
-
-    void end_kind() {
-        spectra_->run.reset();
-        if (++spectra_->kind < config_.spectrum.kinds.size()) return begin_kind();
-        const Spectra finished = std::move(*spectra_);
-        spectra_.reset();
-        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - finished.start).count();
-        if (seconds < spectra_seconds) spectra_at_once_ = std::min(2 * finished.who.size(), most_spectra_);
-        else if (seconds > 4 * spectra_seconds) spectra_at_once_ = std::max<std::size_t>(1, finished.who.size() / 2);
-        for (std::size_t n = 0; n < finished.who.size(); ++n) {
-            BpttCourse& course = courses_[finished.who[n]];
-            finished.sums[n].store(course.spectra(), course.spectrum_index(), inputs_.sequences.size());
-            course.followed(SpectraRun::all_steps(config_.spectrum, static_cast<int64_t>(inputs_.sequences.size()), inputs_.steps));
+        if (!spectra_.done()) return spectra_.advance();
+        const int64_t steps = task_.data().spectrum.steps, sequences = static_cast<int64_t>(task_.data().spectrum.sequences.size());
+        spectra_.take([&](std::size_t i, const SpectraSums& sums) {
+            BpttCourse& course = courses_[i];
+            sums.store(course.spectra(), course.spectrum_index(), static_cast<std::size_t>(sequences));
+            course.followed(SpectraRun::all_steps(config_.spectrum, sequences, steps));
             course.took_spectra();
-            keep_if_done(finished.who[n]);
-        }
+            keep_if_done(i);
+        });
     }
 
     /// Class probabilities of the example sequences, (C x steps with a target * sequences), a batch at a time.
@@ -244,13 +164,11 @@ private:
     const BpttTask& task_;
     const BpttDevice& device_;
     const StudyConfig& config_;
-    SpectrumInputs inputs_;
     learn::GroupTrainer trainer_;
     std::vector<BpttCourse> courses_;
     std::vector<Validation> validations_;
-    std::optional<Spectra> spectra_;
-    std::size_t spectra_at_once_ = 1, most_spectra_;
-    Pace training_pace_, validation_pace_, spectrum_pace_;
+    StudyGroupSpectra spectra_;
+    Pace training_pace_, validation_pace_;
 };
 
 }  // namespace

@@ -103,7 +103,7 @@ struct ChainProblem {
     int64_t steps = 0, warmup = 0;
     std::vector<double> inputs;  ///< (sequences x (warmup + steps) x I), features fastest
     int64_t sequences = 1;
-    std::vector<double> initial_state;     ///< (D) of all chains, or (sequences x D)
+    std::vector<double> initial_state;     ///< (D) of all chains, (sequences x D), or (networks x sequences x D)
     std::vector<double> initial_tangents;  ///< (dimension x K) column-major, orthonormal; empty: leading columns of 1
 };
 
@@ -119,6 +119,59 @@ public:
     virtual int64_t steps_done() const = 0;                ///< of every chain, warm-up included
     virtual void advance(int64_t steps) = 0;               ///< of every chain, at most to the end
     virtual std::vector<ChainResult> results() const = 0;  ///< of all chains, once all steps are done
+};
+
+/// What FORCE keeps of one network. P is held as what it was when last written, and the updates since:
+///
+///     P = P0 - sum_k c_k v_k v_k^T
+struct ForceState {
+    std::vector<double> x;      ///< (N)
+    double z = 0.0;             ///< output fed back in the next step
+    std::vector<double> w_out;  ///< (N)
+    std::vector<double> p;      ///< lower triangle of P0 packed by columns, N(N+1)/2; empty: I / alpha
+    std::vector<double> v;      ///< (N x updates since P0 was written), column-major
+    std::vector<double> c;      ///< of each of them
+};
+
+/// Closed loops with frozen weights, of several networks of a ForceGroup, which must outlive them: FrozenLoops of each, one part a network.
+class FrozenGroup {
+public:
+    virtual ~FrozenGroup() = default;
+    virtual int64_t loops(int64_t part) const = 0;
+    /// Without p, v and c.
+    virtual ForceState get(int64_t part, int64_t loop) const = 0;
+
+    struct Work {
+        int64_t part = 0;           ///< of which each may appear once
+        MatrixView<double> output;  ///< (loops x steps) receives z' of each loop and step; ld = loops
+    };
+    virtual void run(std::span<const Work> work) = 0;
+};
+
+/// Networks of one size trained side by side by FORCE: the equations of ForceLoop, each with an M, w_f and dt of its own.
+class ForceGroup {
+public:
+    virtual ~ForceGroup() = default;
+    virtual int64_t size() const = 0;
+    virtual void set(int64_t network, const ForceState& state) = 0;
+    /// Going on from get() gives the bits of never having stopped. `with_p` = false leaves p, v and c empty, which is much cheaper.
+    virtual ForceState get(int64_t network, bool with_p = true) const = 0;
+
+    /// The part of one network in a call, as ForceLoop::run has it. No network may appear twice.
+    struct Work {
+        int64_t network = 0, first_step = 0;
+        std::span<const double> target;  ///< (steps)
+        std::span<double> output;        ///< (steps) receives z' before the update of its step
+    };
+    virtual void run(int64_t learn_every, std::span<const Work> work) = 0;
+
+    /// At least one loop of every part.
+    struct Loops {
+        int64_t network = 0;
+        std::vector<ForceState> start;  ///< p, v and c are not looked at
+    };
+    /// `longest`: steps of one call at most. OutOfDeviceMemory.
+    virtual std::unique_ptr<FrozenGroup> frozen(std::span<const Loops> parts, int64_t longest) const = 0;
 };
 
 class GroupEngine {
@@ -140,6 +193,11 @@ public:
     virtual std::unique_ptr<ChainGroup> chains(const cells::CellSpec& cell, const cells::ParameterLayout& layout,
                                                const cells::Parameters& parameters, std::span<const std::vector<double>> packed,
                                                const ChainProblem& problem) const = 0;
+    /// Units of the largest networks that FORCE can train on this device.
+    virtual int64_t largest_force() const = 0;
+    /// Networks of cell rank1, complete, of one size; each starts as Backend::force_loop says. `longest`: steps of one call at most.
+    virtual std::unique_ptr<ForceGroup> force(const cells::Shape& shape, std::span<const cells::Parameters> networks, double alpha,
+                                              int64_t longest) const = 0;
 };
 
 }  // namespace aelle::backend

@@ -19,7 +19,7 @@ struct GroupProblem {
     backend::TangentSpace space = backend::TangentSpace::full;
     std::vector<cells::Parameters> networks;     ///< complete
     std::vector<std::vector<double>> sequences;  ///< (warmup + steps x I) row-major each; one empty sequence for autonomous cells
-    std::vector<double> initial_state;           ///< (D) of all chains, or (sequences x D)
+    std::vector<double> initial_state;           ///< (D) of all chains, (sequences x D), or (networks x sequences x D)
     SpectrumOptions options;
 };
 

@@ -6,7 +6,11 @@
 /// The varied initialisation parameter is the gain g. `loss_every_epoch` is the training error, `loss` the test error at spectrum epochs.
 /// A spectrum is that of the closed loop from the state at the end of its epoch (at epoch 0 from the initial state).
 
+#include <memory>
+#include <vector>
+
 #include "aelle/learn/force.hpp"
+#include "aelle/study/spectra.hpp"
 #include "aelle/study/task.hpp"
 
 namespace aelle::study {
@@ -34,6 +38,17 @@ public:
     std::vector<ExampleField> example_fields() const override;
     void write_shared_examples(io::H5Writer& file) const override;
     std::unique_ptr<Job> job(const Variant& variant, const backend::Backend& backend) const override;
+    GroupJobs group_jobs(const backend::GroupEngine& engine, const backend::Backend& backend, int threads) const override;
+
+    const StudyConfig& config() const { return config_; }
+    const SignalOptions& options() const { return options_; }
+    /// One epoch's target.
+    std::vector<double> period(const Variant& variant) const;
+    learn::ForceOptions force_options(const Variant& variant) const;
+    cells::Parameters initial_network(const Variant& variant) const;
+    int64_t spectrum_steps() const;
+    /// Of all variants, without the state in which a spectrum begins.
+    SpectrumInputs spectrum_inputs() const;
 
 protected:
     cells::Parameters scalars(const Variant& variant) const override;

@@ -1,0 +1,98 @@
+#pragma once
+/// The entry points of libaelle_cuda_bench.so (library_api.hpp): what benchmarks ask for and the program does not. Included by bench.cu and, for tests on
+/// the host, by one other file.
+
+#include <cstring>
+
+#include "aelle/base/build_info.hpp"
+#include "aelle/cells/list.hpp"
+#include "kernels/cuda/library_api.hpp"
+#include "kernels/cuda/memory.hpp"
+#include "kernels/cuda/qr.hpp"
+#include "kernels/cuda/qr_registers.hpp"
+
+namespace aelle::cuda::bench {
+
+#if defined(__CUDACC__)
+
+inline int attribute(cudaDeviceAttr which, int device, int& value) { return cudaDeviceGetAttribute(&value, which, device); }
+
+/// Lanes of a multiprocessor that do one FMA a clock: CUDA C++ Programming Guide, arithmetic instructions.
+inline void lanes(int major, int minor, double& single, double& twofold) {
+    const int version = 10 * major + minor;
+    single = version == 80 ? 64 : version >= 86 ? 128 : 0;
+    twofold = version == 80 ? 32 : version == 90 || version == 100 ? 64 : version >= 86 ? 2 : 0;
+}
+
+inline int facts(int device, BenchFacts* facts) {
+    int kilohertz = 0, count = 0, major = 0, minor = 0;
+    if (const int status = attribute(cudaDevAttrClockRate, device, kilohertz)) return status;
+    if (const int status = attribute(cudaDevAttrMultiProcessorCount, device, count)) return status;
+    if (const int status = attribute(cudaDevAttrComputeCapabilityMajor, device, major)) return status;
+    if (const int status = attribute(cudaDevAttrComputeCapabilityMinor, device, minor)) return status;
+    double single = 0, twofold = 0;
+    lanes(major, minor, single, twofold);
+    facts->clock = 1e3 * kilohertz;
+    facts->single = 2 * single * count * facts->clock;
+    facts->twofold = 2 * twofold * count * facts->clock;
+    return 0;
+}
+
+inline int copy(int device, void* to, const void* from, std::size_t bytes) {
+    if (const int status = memory::select(device)) return status;
+    return cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, memory::stream());
+}
+
+inline int wait(int device) {
+    if (const int status = memory::select(device)) return status;
+    return memory::wait();
+}
+
+#else
+
+inline int facts(int, BenchFacts* facts) {
+    *facts = {};
+    return 0;
+}
+inline int copy(int, void* to, const void* from, std::size_t bytes) {
+    std::memcpy(to, from, bytes);
+    return 0;
+}
+inline int wait(int) { return 0; }
+
+#endif
+
+template <int N, int Threads>
+int qr_registers(int64_t count, double* z, double* log_r) {
+    using Kernel = BatchedQrRegisters<N, Threads>;
+    return launch(memory::stream(), count, Kernel::shared_bytes, Kernel{z, int64_t{N} * N, log_r, nullptr});
+}
+
+template <int Threads, bool Staged>
+int qr_general(int n, int64_t count, double* z, double* log_r) {
+    using Kernel = BatchedQr<double, Threads, Staged>;
+    return launch(memory::stream(), count, Kernel::shared_bytes(n, n), Kernel{z, n, n, int64_t{n} * n, log_r, nullptr});
+}
+
+inline int qr(int device, BenchQrForm form, int32_t n, int64_t count, double* z, double* log_r) {
+    if (const int status = memory::select(device)) return status;
+    switch (form) {
+        case BenchQrForm::shared_memory: return n <= 128 ? qr_general<256, true>(n, count, z, log_r) : unknown_form;
+        case BenchQrForm::device_memory: return qr_general<512, false>(n, count, z, log_r);
+        case BenchQrForm::registers_128: return n == 64 ? qr_registers<64, 128>(count, z, log_r) : unknown_form;
+        case BenchQrForm::registers_256: return n == 64 ? qr_registers<64, 256>(count, z, log_r) : unknown_form;
+        case BenchQrForm::registers_512: return n == 128 ? qr_registers<128, 512>(count, z, log_r) : unknown_form;
+    }
+    return unknown_form;
+}
+
+inline const char* message(int status) { return status == unknown_form ? "a size that the form does not know" : memory::message(status); }
+
+inline int open(const char* build_id, uint64_t cells, BenchTable* table) {
+    if (build_info().id != build_id) return wrong_build;
+    if (cells != part_fingerprint<BenchTable>(cells::AllCells{})) return wrong_cells;
+    *table = {.facts = facts, .copy = copy, .qr = qr, .wait = wait, .message = message};
+    return 0;
+}
+
+}  // namespace aelle::cuda::bench
