@@ -14,9 +14,9 @@ namespace aelle::cuda {
 struct DeviceFacts {
     char name[128] = {};
     int32_t major = 0, minor = 0, multiprocessors = 0;
-    int64_t memory = 0, free = 0;  ///< bytes
-    int64_t shared_memory = 0;     ///< bytes that one block may have
-    int32_t force_units = 0;       ///< of the largest networks whose FORCE kernels fit into it
+    int64_t memory = 0;         ///< bytes
+    int64_t shared_memory = 0;  ///< bytes that one block may have
+    int32_t force_units = 0;    ///< of the largest networks whose FORCE kernels fit into it
     bool emulated = false;
 };
 

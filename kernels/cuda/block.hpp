@@ -15,6 +15,7 @@
 /// All threads of a block must reach every sync(), and all of a warp every shuffle. What may not be written: anything that relies on
 /// threads of one warp going in step without sync_warp(), atomics, and reductions whose order depends on the number of blocks.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -144,9 +145,21 @@ __global__ void __launch_bounds__(Kernel::threads, Kernel::blocks_per_multiproce
 template <class Kernel>
 int launch(Stream stream, int64_t blocks, std::size_t shared_bytes, const Kernel& kernel) {
     if (shared_bytes > 48 * 1024) {
-        const cudaError_t raised =
-            cudaFuncSetAttribute(run_kernel<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
-        if (raised != cudaSuccess) return raised;
+        // The limit belongs to the kernel, not to the launch or the thread: it is raised to all that there is and never lowered.
+        static std::atomic<uint64_t> raised{0};  // a bit for each device
+        int device = 0, limit = 0;
+        cudaError_t status = cudaGetDevice(&device);
+        const uint64_t bit = uint64_t{1} << (device & 63);
+        if (status == cudaSuccess && (raised & bit) == 0) {
+            status = cudaDeviceGetAttribute(&limit, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+            if (status == cudaSuccess)
+                status = cudaFuncSetAttribute(run_kernel<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize, limit);
+            if (status == cudaSuccess) raised |= bit;
+        }
+        if (status != cudaSuccess) {
+            cudaGetLastError();  // not to be found again by the next launch
+            return status;
+        }
     }
     run_kernel<Kernel><<<static_cast<unsigned>(blocks), Kernel::threads, shared_bytes, stream>>>(kernel);
     return cudaGetLastError();

@@ -27,6 +27,15 @@ public:
         return "GPU " + std::to_string(library_.device()) + ": " + facts_.name + ", " + std::to_string(facts_.multiprocessors) +
                " multiprocessors, " + byte_size(static_cast<double>(facts_.memory));
     }
+    bool usable() const override {
+        void* address = nullptr;
+        const int number = 1;
+        const Table& table = library_.table();
+        const int device = library_.device();
+        if (table.allocate(device, &address, sizeof number) != 0) return false;
+        const bool copied = table.upload(device, address, &number, sizeof number) == 0;
+        return table.release(device, address) == 0 && copied;
+    }
     int64_t wanted() const override { return int64_t{8} * facts_.multiprocessors; }  // so that few wait for the last ones
 
     std::unique_ptr<backend::DeviceSequences> sequences(const backend::SequenceTable& table) const override {
@@ -61,8 +70,9 @@ private:
 /// The device of a rank: ranks of one node take them in turn.
 int device_of(const backend::Place& place, int devices) {
     if (place.ranks_on_node > devices && !place.share) {
-        throw UsageError("--device cuda: found " + std::to_string(place.ranks_on_node) + " ranks for " + std::to_string(devices) +
-                         " GPUs on a node, expected no more ranks than GPUs, or --share-gpus");
+        throw UsageError(
+            "--device cuda: found " + std::to_string(place.ranks_on_node) + " ranks for " + std::to_string(devices) +
+            " GPUs on a node, expected no more ranks than GPUs, or --share-gpus (also where every rank sees a GPU of its own)");
     }
     return place.rank_on_node % devices;
 }

@@ -31,11 +31,7 @@ inline int facts(int device, DeviceFacts* facts) {
     facts->minor = properties.minor;
     facts->multiprocessors = properties.multiProcessorCount;
     facts->shared_memory = static_cast<int64_t>(properties.sharedMemPerBlockOptin);
-    std::size_t free = 0, total = 0;
-    if (const int status = select(device)) return status;
-    if (const int status = cudaMemGetInfo(&free, &total)) return status;
-    facts->memory = static_cast<int64_t>(total);
-    facts->free = static_cast<int64_t>(free);
+    facts->memory = static_cast<int64_t>(properties.totalGlobalMem);  // without a context, which would hold memory of the device
     return 0;
 }
 
@@ -44,11 +40,13 @@ inline int facts(int device, DeviceFacts* facts) {
 inline bool pooled(int device) {
     static const bool supported = [device] {
         int found = 0;
-        if (cudaDeviceGetAttribute(&found, cudaDevAttrMemoryPoolsSupported, device) != cudaSuccess || found == 0) return false;
         cudaMemPool_t pool;
-        if (cudaDeviceGetDefaultMemPool(&pool, device) != cudaSuccess) return false;
-        uint64_t keep = UINT64_MAX;
-        return cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep) == cudaSuccess;
+        uint64_t keep = uint64_t{1} << 30;  // no more: other processes may share the device
+        const bool good = cudaDeviceGetAttribute(&found, cudaDevAttrMemoryPoolsSupported, device) == cudaSuccess && found != 0 &&
+                          cudaDeviceGetDefaultMemPool(&pool, device) == cudaSuccess &&
+                          cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep) == cudaSuccess;
+        if (!good) cudaGetLastError();  // not to be found again by the next launch
+        return good;
     }();
     return supported;
 }
@@ -102,14 +100,16 @@ inline std::atomic<int64_t>& room() {
     static std::atomic<int64_t> left{setting("AELLE_EMULATED_MEMORY", INT64_MAX / 2)};
     return left;
 }
-/// Launches after which the emulated device fails, AELLE_EMULATED_FAILURE, or never.
-inline std::atomic<int64_t>& launches_left() {
-    static std::atomic<int64_t> left{setting("AELLE_EMULATED_FAILURE", INT64_MAX)};
-    return left;
+/// AELLE_EMULATED_FAILURE = n: the emulated device fails for good after n launches; -n: the n-th one fails, and no other.
+inline bool fails(bool launches) {
+    static const int64_t failure = setting("AELLE_EMULATED_FAILURE", INT64_MAX);
+    static std::atomic<int64_t> made{0};
+    const int64_t now = launches ? ++made : made.load();
+    return failure > 0 ? now > failure : launches && now == -failure;
 }
 inline constexpr int launch_failure = 719;
 
-inline int select(int) { return launches_left()-- > 0 ? 0 : launch_failure; }
+inline int select(int) { return fails(true) ? launch_failure : 0; }
 inline const char* message(int status) { return status == out_of_memory ? "out of memory" : "the emulated device failed as asked"; }
 inline int device_count(int* count) {
     *count = static_cast<int>(setting("AELLE_EMULATED_DEVICES", 1));
@@ -118,7 +118,7 @@ inline int device_count(int* count) {
 inline int facts(int, DeviceFacts* facts) {
     std::strcpy(facts->name, "emulation on the host");
     facts->multiprocessors = 2;
-    facts->memory = facts->free = room();
+    facts->memory = room();
     facts->shared_memory = 227 * 1024;
     facts->emulated = true;
     return 0;
@@ -145,6 +145,7 @@ inline int release(int, void* address) {
     return 0;
 }
 inline int upload(int, void* to, const void* from, std::size_t bytes) {
+    if (fails(false)) return launch_failure;
     std::memcpy(to, from, bytes);
     return 0;
 }

@@ -169,8 +169,9 @@ bool train(Session& session, const study::StudyFolder& folder, const Study& stud
             for (const int64_t id : ids) variants.push_back(variant(id));
             return groups(variants);
         };
-        const auto fair = static_cast<int64_t>(study.variants.size()) / session.comm().size() + 1;
+        const auto fair = static_cast<int64_t>(study.variants.size()) / (session.comm().size() * threads_of_device) + 1;
         source = study::JobSource(many, std::min(session.groups()->wanted(), fair));
+        source.usable = [&engine = *session.groups()] { return engine.usable(); };
         settings.threads = threads_of_device;
     }
     double last_written = -1e9;

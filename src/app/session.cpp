@@ -30,8 +30,8 @@ Session::Session(study::Comm& comm, const CommonOptions& options)
     if (!first()) choice_ = backend::choose(options.device, place);
     const int cores = available_cores();
     if (first() && threads_ * comm_.ranks_sharing_cores() > cores && options.threads > 0) {
-        console_.warning(std::to_string(threads_) + " threads for each of " + std::to_string(comm_.ranks_sharing_cores()) +
-                         " ranks on " + std::to_string(cores) + " cores: more threads than cores make small networks slower");
+        console_.warning(std::to_string(threads_) + " threads for each of " + std::to_string(comm_.ranks_sharing_cores()) + " ranks on " +
+                         std::to_string(cores) + " cores: more threads than cores make small networks slower");
     }
 }
 
@@ -150,6 +150,8 @@ int run_command(const CommonOptions& options, const std::function<void(Session&)
         return fail(error.what(), error.status());
     } catch (const std::filesystem::filesystem_error& error) {
         return fail(error.path1().string() + ": " + error.code().message(), ExitStatus::io);
+    } catch (const backend::OutOfDeviceMemory& error) {
+        return fail(std::string(error.what()) + "; --device cpu does without", ExitStatus::internal);
     } catch (const std::bad_alloc&) {
         return fail("out of memory: use fewer --threads or a smaller study", ExitStatus::internal);
     } catch (const std::exception& error) {

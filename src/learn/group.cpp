@@ -171,7 +171,8 @@ std::vector<GroupTrainer::Loss> GroupTrainer::evaluate(const DeviceCopy& data, s
     const auto outcomes = impl_->group->evaluate(data.sequences(), work, probabilities);
     std::vector<Loss> losses(parts.size());
     for (std::size_t n = 0; n < parts.size(); ++n) {
-        losses[n].predictions = static_cast<int64_t>(parts[n].sequences.size()) * data.shape().target_steps;
+        losses[n] = parts[n].before;
+        losses[n].predictions += static_cast<int64_t>(parts[n].sequences.size()) * data.shape().target_steps;
         for (const backend::GroupLoss& batch : outcomes[n].losses) {
             losses[n].sum += batch.sum;
             losses[n].correct += batch.correct;

@@ -117,7 +117,8 @@ std::vector<Spectrum> GroupSpectra::results(const ParallelFor& parallel) const {
         all.push_back(impl_->spectrum_of(chain));
         const Spectrum& spectrum = all.back();
         const bool reliable = std::find(spectrum.reliable.begin(), spectrum.reliable.end(), uint8_t{0}) == spectrum.reliable.end();
-        if (spectrum.finite && !reliable) doubtful.push_back(static_cast<int64_t>(all.size()) - 1);
+        if (spectrum.finite && !reliable && impl_->dimension <= impl_->problem.options.extended_up_to)
+            doubtful.push_back(static_cast<int64_t>(all.size()) - 1);
     }
     parallel(static_cast<int64_t>(doubtful.size()), [&](int64_t i) {
         const int64_t chain = doubtful[static_cast<std::size_t>(i)];

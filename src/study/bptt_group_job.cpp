@@ -22,8 +22,8 @@ std::vector<learn::Member> members_of(const BpttTask& task, const std::vector<Va
 
 /// How far the validation of one network is.
 struct Validation {
-    int64_t position = 0, predictions = 0, correct = 0;
-    double sum = 0.0;
+    int64_t position = 0;
+    learn::GroupTrainer::Loss loss;
 };
 
 class BpttGroupJob final : public GroupJob {
@@ -34,8 +34,8 @@ public:
           config_(task.config()),
           trainer_(device.engine, task.settings().training, *device.training, members_of(task, variants)),
           validations_(variants.size()),
-          spectra_({device.engine, device.backend, device.parallel}, config_.spectrum, cells::find_cell(variants.front().cell),
-                   task.shape(variants.front()), task.spectrum_inputs(variants.front())) {
+          spectra_({device.engine, device.backend, device.parallel, device.threads}, config_.spectrum,
+                   cells::find_cell(variants.front().cell), task.shape(variants.front()), task.spectrum_inputs(variants.front())) {
         for (std::size_t i = 0; i < variants.size(); ++i) courses_.emplace_back(task, variants[i], trainer_.updates_per_epoch(i));
     }
 
@@ -100,7 +100,8 @@ private:
             const std::vector<int64_t>& all = courses_[i].validation();
             const int64_t first = validations_[i].position;
             const int64_t count = std::min(validation_pace_.amount() * batch(), static_cast<int64_t>(all.size()) - first);
-            parts.push_back({i, std::span(all).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count))});
+            parts.push_back(
+                {i, std::span(all).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)), validations_[i].loss});
         }
         std::vector<learn::GroupTrainer::Loss> losses;
         validation_pace_.time([&] { losses = trainer_.evaluate(*device_.validation, parts); });
@@ -109,13 +110,11 @@ private:
             BpttCourse& course = courses_[who[n]];
             const auto count = static_cast<int64_t>(parts[n].sequences.size());
             v.position += count;
-            v.sum += losses[n].sum;
-            v.predictions += losses[n].predictions;
-            v.correct += losses[n].correct;
+            v.loss = losses[n];
             course.evaluated((count + batch() - 1) / batch());
             if (v.position < static_cast<int64_t>(course.validation().size())) continue;
-            const auto predictions = static_cast<double>(v.predictions);
-            course.validated(v.sum / predictions, static_cast<double>(v.correct) / predictions);
+            const auto predictions = static_cast<double>(v.loss.predictions);
+            course.validated(v.loss.sum / predictions, static_cast<double>(v.loss.correct) / predictions);
             v = {};
             keep_if_done(who[n]);
         }

@@ -15,6 +15,7 @@ struct BpttDevice {
     const backend::GroupEngine& engine;
     const backend::Backend& backend;  ///< of the host, for what devices do not do
     lyapunov::ParallelFor parallel;
+    int threads;  ///< of `parallel`
     std::shared_ptr<const learn::DeviceCopy> training, validation, examples;
 };
 

@@ -52,7 +52,7 @@ int64_t Executor::most_of(const std::string& key) const {
 
 std::size_t Executor::of_front_key() const {
     return static_cast<std::size_t>(
-        std::count_if(queue_.begin(), queue_.end(), [&](const Item& item) { return item.key() == queue_.front().key(); }));
+        std::count_if(queue_.begin(), queue_.end(), [&](const Item& item) { return item.key == queue_.front().key; }));
 }
 
 /// The first variant that waits, with those of its key that may share a job; none when it is time to stop.
@@ -60,17 +60,17 @@ Executor::Items Executor::take_items(std::unique_lock<std::mutex>& lock) {
     constexpr auto patience = std::chrono::milliseconds(200);  // for groups that are on their way
     work_arrived_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
     for (std::size_t known = 0; source_.most > 1 && !stopping_ && !closed_ && !queue_.empty() && known != queue_.size();) {
-        if (of_front_key() >= static_cast<std::size_t>(most_of(queue_.front().key()))) break;
+        if (of_front_key() >= static_cast<std::size_t>(most_of(queue_.front().key))) break;
         known = queue_.size();
         work_arrived_.wait_for(lock, patience, [&] { return stopping_ || closed_ || queue_.size() > known; });
     }
     if (stopping_) return {};
     if (queue_.empty()) return take_items(lock);  // another thread was faster
-    const std::string key = queue_.front().key();
+    const std::string key = queue_.front().key;
     const auto most = static_cast<std::size_t>(most_of(key));
     Items items;
     for (auto item = queue_.begin(); item != queue_.end() && items.size() < most;) {
-        if (item->key() != key) {
+        if (item->key != key) {
             ++item;
             continue;
         }
@@ -89,7 +89,7 @@ void Executor::submit(GroupWork work) {
     for (std::size_t i = 0; i < flight->work.slots.size(); ++i) {
         if (flight->work.slots[i].state == SlotState::finished) continue;
         ++flight->unfinished;
-        queue_.push_back({flight, i, 0});
+        queue_.push_back({flight, i, 0, flight->work.group.variants[i], flight->work.group.key});
     }
     flights_.push_back(flight);
     work_arrived_.notify_all();
@@ -97,7 +97,7 @@ void Executor::submit(GroupWork work) {
 
 bool Executor::wants_more() const {
     const std::lock_guard lock(mutex_);
-    return queue_.size() < thread_count_ * static_cast<std::size_t>(source_.most);
+    return queue_.size() < std::max(thread_count_, static_cast<std::size_t>(source_.most));
 }
 
 void Executor::close() {
@@ -184,7 +184,7 @@ void Executor::work_on(const Items& items, std::atomic<int64_t>& answered) {
     {
         const std::lock_guard lock(mutex_);
         for (const Item& item : items) {
-            variants.push_back(item.variant());
+            variants.push_back(item.variant);
             before.push_back(item.flight->work.slots[item.slot]);
         }
     }
@@ -217,8 +217,10 @@ void Executor::work_on(const Items& items, std::atomic<int64_t>& answered) {
 Executor::Items Executor::unfinished(const Items& items) const {
     const std::lock_guard lock(mutex_);
     Items left;
-    for (const Item& item : items)
+    for (const Item& item : items) {
+        if (item.flight->unfinished == 0) continue;  // taken away, perhaps
         if (item.flight->work.slots[item.slot].state != SlotState::finished) left.push_back(item);
+    }
     return left;
 }
 
@@ -229,34 +231,36 @@ void Executor::put_back(const Items& items) {
 }
 
 void Executor::give_up(const Item& item, const std::string& reason) {
-    VariantResult result = blank_(item.variant());
+    VariantResult result = blank_(item.variant);
     result.status = VariantStatus::failed;
+    {
+        const std::lock_guard lock(mutex_);
+        failed_variants_.push_back("variant " + std::to_string(item.variant) + " failed: " + reason + "; the next run tries it again");
+    }
     store(item, result);
-    const std::lock_guard lock(mutex_);
-    failed_variants_.push_back("variant " + std::to_string(item.variant()) + " failed: " + reason + "; the next run tries it again");
 }
 
-/// Fewer at once, from their last snapshots.
-void Executor::out_of_memory(const Items& items, const std::string& reason) {
+/// From their last snapshots: once another job has left its memory, or fewer at once.
+void Executor::out_of_memory(const Items& items, const std::string& reason, std::atomic<int64_t>& answered) {
     const Items left = unfinished(items);
-    if (items.size() == 1) {
+    if (left.empty()) return;
+    {
         std::unique_lock lock(mutex_);
-        const int working = working_;
-        if (working == 1) {
-            lock.unlock();
-            return give_up(left.front(), reason);
+        if (const int working = working_; working > 1) {
+            queue_.insert(queue_.begin(), left.begin(), left.end());
+            answered = idle;
+            --working_;
+            work_arrived_.wait(lock, [&] { return stopping_ || working_ < working - 1; });
+            ++working_;
+            return;
         }
-        queue_.insert(queue_.begin(), left.front());
-        --working_;
-        work_arrived_.wait(lock, [&] { return stopping_ || working_ < working - 1; });
-        ++working_;
-        return;
     }
+    if (items.size() == 1) return give_up(left.front(), reason);
     const auto fewer = static_cast<int64_t>(items.size() / 2);
     {
         const std::lock_guard lock(mutex_);
-        most_[items.front().key()] = fewer;
-        failed_variants_.push_back(items.front().key() + ": " + reason + "; " + std::to_string(fewer) + " variants at once instead of " +
+        most_[items.front().key] = fewer;
+        failed_variants_.push_back(items.front().key + ": " + reason + "; " + std::to_string(fewer) + " variants at once instead of " +
                                    std::to_string(items.size()));
     }
     put_back(left);
@@ -271,7 +275,7 @@ void Executor::device_failed(const Items& items, const std::string& reason) {
     if (again.empty()) return;
     {
         const std::lock_guard lock(mutex_);
-        failed_variants_.push_back(again.front().key() + ": " + reason + "; " + std::to_string(again.size()) +
+        failed_variants_.push_back(again.front().key + ": " + reason + "; " + std::to_string(again.size()) +
                                    " variants are tried once more");
     }
     put_back(again);
@@ -285,11 +289,11 @@ void Executor::run(const Items& items, std::atomic<int64_t>& answered) {
     try {
         work_on(items, answered);
     } catch (const backend::OutOfDeviceMemory& error) {
-        blank_ ? out_of_memory(items, error.what()) : fail();
+        blank_ ? out_of_memory(items, error.what(), answered) : fail();
     } catch (const std::bad_alloc&) {
-        blank_ ? out_of_memory(items, "out of memory") : fail();
+        blank_ ? out_of_memory(items, "out of memory", answered) : fail();
     } catch (const backend::DeviceError& error) {
-        blank_ ? device_failed(items, error.what()) : fail();
+        blank_ && (!source_.usable || source_.usable()) ? device_failed(items, error.what()) : fail();
     } catch (...) {
         fail();
     }

@@ -14,7 +14,11 @@ constexpr double wanted_seconds = 0.5;
 
 StudyGroupSpectra::StudyGroupSpectra(SpectraDevice device, const SpectrumConfig& config, const cells::CellSpec& cell,
                                      const cells::Shape& shape, SpectrumInputs inputs)
-    : device_(std::move(device)), config_(config), cell_(cell), shape_(shape), inputs_(std::move(inputs)) {}
+    : device_(std::move(device)), config_(config), cell_(cell), shape_(shape), inputs_(std::move(inputs)) {
+    const auto sequences = static_cast<int64_t>(inputs_.sequences.size());
+    at_once_ = static_cast<std::size_t>(std::max<int64_t>({1, device_.engine.wanted() / 4 / sequences, device_.threads}));
+    least_ = at_once_;
+}
 
 void StudyGroupSpectra::begin(std::span<const std::size_t> who, const std::function<Network(std::size_t)>& network) {
     start_ = std::chrono::steady_clock::now();
@@ -79,7 +83,7 @@ void StudyGroupSpectra::take_results() {
 void StudyGroupSpectra::take(const std::function<void(std::size_t, const SpectraSums&)>& take) {
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     if (seconds < wanted_seconds) at_once_ = std::min(2 * who_.size(), most_);
-    else if (seconds > 4 * wanted_seconds) at_once_ = std::max<std::size_t>(1, who_.size() / 2);
+    else if (seconds > 4 * wanted_seconds) at_once_ = std::max(std::min(least_, most_), who_.size() / 2);
     for (std::size_t n = 0; n < who_.size(); ++n) take(who_[n], sums_[n]);
     clear();
 }

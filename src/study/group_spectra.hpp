@@ -67,6 +67,7 @@ private:
     std::vector<Network> networks_;
     std::vector<SpectraSums> sums_;
     std::size_t kind_ = 0, at_once_ = 1, most_ = static_cast<std::size_t>(-1);
+    std::size_t least_ = 1;  ///< that fill the device, or the threads of the host
     std::chrono::steady_clock::time_point start_{};
     std::unique_ptr<lyapunov::GroupSpectra> run_;  ///< of all of them
     Pace pace_;

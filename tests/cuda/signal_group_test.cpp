@@ -51,6 +51,7 @@ public:
 
     std::string device_kind() const override { return "sabotaged"; }
     std::string description() const override { return "sabotaged"; }
+    bool usable() const override { return true; }
     int64_t wanted() const override { return 1; }
     std::unique_ptr<backend::DeviceSequences> sequences(const backend::SequenceTable&) const override { return nullptr; }
     std::unique_ptr<backend::TrainingGroup> training(const cells::CellSpec&, const cells::ParameterLayout&, const cells::Parameters&,

@@ -181,6 +181,8 @@ public:
     virtual std::string device_kind() const = 0;
     /// For people: number, name, memory.
     virtual std::string description() const = 0;
+    /// Whether the device still answers; CUDA's gravest errors end all use of it in this process.
+    virtual bool usable() const = 0;
     /// Networks worth having in flight at once; memory may allow fewer (OutOfDeviceMemory).
     virtual int64_t wanted() const = 0;
 

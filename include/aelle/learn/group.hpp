@@ -50,16 +50,17 @@ public:
     /// Up to `most` updates of every network named, none beyond the end of its epoch.
     void update(std::span<const std::size_t> who, int64_t most);
 
-    /// The next `batches` batches of some networks' sequences, from where their tallies stand.
-    struct Part {
-        std::size_t network = 0;
-        std::span<const int64_t> sequences;
-    };
     struct Loss {
         double sum = 0.0;
         int64_t predictions = 0, correct = 0;
     };
-    /// Losses without dropout or noise, batch by batch, added up in order. `probabilities`: as backend::TrainingGroup::evaluate.
+    /// Some of a network's sequences, in whole batches but for the last, and the loss over those before them.
+    struct Part {
+        std::size_t network = 0;
+        std::span<const int64_t> sequences;
+        Loss before{};
+    };
+    /// Losses without dropout or noise, added to those before, batch by batch: the same bits however sequences are cut into calls. `probabilities`: as backend::TrainingGroup::evaluate.
     std::vector<Loss> evaluate(const DeviceCopy& data, std::span<const Part> parts, std::vector<float>* probabilities = nullptr);
 
     void save(std::size_t i, ArchiveWriter&) const;  ///< as BpttTrainer::save

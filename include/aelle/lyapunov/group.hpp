@@ -1,6 +1,6 @@
 #pragma once
 /// Lyapunov spectra of many networks along the same sequences, on a device. Chains whose exponents rounding may have spoiled are taken once more on the
-/// host, as lyapunov/spectrum.hpp takes them.
+/// host, as lyapunov/spectrum.hpp takes them, where it would end in double-double arithmetic.
 
 #include <cstdint>
 #include <functional>

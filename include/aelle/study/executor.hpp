@@ -50,6 +50,8 @@ struct JobSource {
 
     std::function<std::unique_ptr<GroupJob>(std::span<const int64_t> variants)> make;
     int64_t most = 1;  ///< variants of one job; fewer where memory does not allow it
+    /// Whether the device still answers, asked after it has failed; null: it always does.
+    std::function<bool()> usable = nullptr;
 };
 
 /// The result of a variant whose work did not fit into memory.
@@ -57,9 +59,9 @@ using BlankResult = std::function<VariantResult(int64_t variant)>;
 
 class Executor {
 public:
-    /// Variants that run out of memory together are tried again in halves, one alone once the other threads have ended theirs. One that does so with no
-    /// other job beside it, or twice meets a device that fails, becomes `failed`
-    /// with its blank result, and the others go on; without `blank` it ends the run.
+    /// Variants that run out of memory wait until another thread's job has ended; with no other job beside them they are tried again in halves. One that does
+    /// so alone, or twice meets a device that fails, becomes `failed` with its blank result, and the others go on; without `blank` it ends the run, and
+    /// so does a device that does not answer any more.
     Executor(int threads, JobSource source, BlankResult blank = nullptr);
     ~Executor();  ///< stops and joins
 
@@ -97,9 +99,9 @@ private:
     struct Item {
         std::shared_ptr<Flight> flight;
         std::size_t slot = 0;
-        int failures = 0;  ///< of the device, while it was worked on
-        int64_t variant() const { return flight->work.group.variants[slot]; }
-        const std::string& key() const { return flight->work.group.key; }
+        int failures = 0;     ///< of the device, while it was worked on
+        int64_t variant = 0;  ///< these two as in the flight, whose work is taken away once all of it is finished
+        std::string key;
     };
     using Items = std::vector<Item>;
     void serve(std::atomic<int64_t>& answered);
@@ -111,7 +113,7 @@ private:
     void work_on(const Items& items, std::atomic<int64_t>& answered);
     void store(const Item& item, const VariantResult& result);
     void give_up(const Item& item, const std::string& reason);
-    void out_of_memory(const Items& items, const std::string& reason);
+    void out_of_memory(const Items& items, const std::string& reason, std::atomic<int64_t>& answered);
     void device_failed(const Items& items, const std::string& reason);
     Items unfinished(const Items& items) const;
     void put_back(const Items& items);
