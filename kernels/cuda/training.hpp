@@ -9,11 +9,11 @@
 #include <limits>
 
 #include "aelle/base/dual.hpp"
-#include "aelle/base/random_formulas.hpp"
 #include "kernels/cuda/optimiser.hpp"
 #include "kernels/cuda/product.hpp"
 #include "kernels/cuda/readout.hpp"
 #include "kernels/cuda/training_plan.hpp"
+#include "kernels/cuda/unit_pass.hpp"
 
 namespace aelle::cuda {
 
@@ -36,71 +36,30 @@ class TrainingSteps {
 public:
     static constexpr int threads = training_threads;
 
-    AELLE_DEVICE TrainingSteps(const Block& block, const TrainingPlan& plan, const SequenceData& data, const TrainingWork& work)
+    AELLE_DEVICE TrainingSteps(const Block& block, const NetworkBatch& network)
         : block_(block),
-          plan_(plan),
-          cell_(plan.cell),
-          data_(data),
-          work_(work),
-          memory_(work.memory),
+          network_(network),
+          plan_(network.plan),
+          cell_(network.plan.cell),
+          memory_(network.memory),
           reals_(reinterpret_cast<double*>(block.shared())),
           panel_(reinterpret_cast<float*>(reals_ + 64)),
           integers_(reinterpret_cast<int*>(panel_ + product_scratch(threads))),
-          hidden_(plan.cell.hidden) {}
-
-    /// The class to predict of column j of the last target steps.
-    AELLE_DEVICE int target(int64_t j) const {
-        const int64_t t = j / batch_, b = j % batch_;
-        return data_.targets[int64_t{order_[b]} * plan_.target_steps + t];
-    }
+          hidden_(network.plan.cell.hidden),
+          batch_(network.batch) {}
 
 protected:
-    AELLE_DEVICE float* pre(int stage) const { return memory_ + plan_.pre[stage]; }
-    AELLE_DEVICE int64_t pre_rows(int stage) const { return int64_t{cell_.slots[stage]} * hidden_; }
-    /// Block b of the state before step t, (H x batch) with leading dimension H.
-    AELLE_DEVICE float* state(int t, int b) const {
-        return memory_ + plan_.states + ((int64_t{t} * cell_.blocks + b) * plan_.batch) * hidden_;
-    }
-    /// Block b as the stage finds it: earlier stages' work is done.
-    AELLE_DEVICE const float* found(int stage, int t, int b) const {
-        return state(cell_.writer[b] >= 0 && cell_.writer[b] < stage ? t + 1 : t, b);
-    }
-    AELLE_DEVICE float* last_states() const { return state(plan_.steps - plan_.target_steps + 1, cell_.readout); }
-    AELLE_DEVICE const float* matrix(const TermPlan& term) const {
-        return term.matrix >= 0 ? memory_ + plan_.matrices + term.matrix : memory_ + plan_.parameters + term.offset;
-    }
+    AELLE_DEVICE float* pre(int stage) const { return network_.pre(stage, 0); }
+    AELLE_DEVICE int64_t pre_rows(int stage) const { return network_.pre_rows(stage); }
+    AELLE_DEVICE float* last_states() const { return network_.state(plan_.steps - plan_.target_steps + 1, cell_.readout); }
     AELLE_DEVICE float* gradient() const { return memory_ + plan_.gradient; }
-    /// A state that a term reads at step t.
-    AELLE_DEVICE const float* source(const TermPlan& term, int t) const {
-        return state(term.source == cells::Source::updated_state ? t + 1 : t, term.block);
-    }
-    AELLE_DEVICE static float through(const TermPlan& term, float x) { return term.through == cells::Through::tanh ? std::tanh(x) : x; }
-    AELLE_DEVICE const float* input(int64_t column) const {
-        const int64_t t = column / batch_, b = column % batch_;
-        return data_.values + (int64_t{order_[b]} * plan_.steps + t) * data_.features;
-    }
-    AELLE_DEVICE int symbol(int64_t column) const {
-        const int64_t t = column / batch_, b = column % batch_;
-        return data_.symbols[int64_t{order_[b]} * plan_.steps + t];
-    }
-
     /// Effective matrices of structured terms.
     AELLE_PHASE void build_matrices() const {
         for (int n = 0; n < cell_.first_term[cell_.stages]; ++n) {
             const TermPlan& term = cell_.term[n];
             if (term.matrix < 0) continue;
             float* to = memory_ + plan_.matrices + term.matrix;
-            const float* m = memory_ + plan_.parameters + term.offset;
-            const float* right = memory_ + plan_.parameters + term.offset2;
-            block_.each(int64_t{hidden_} * hidden_, [&](int64_t e) {
-                const int64_t i = e / hidden_, j = e % hidden_;
-                if (term.form == cells::Form::outer) {
-                    to[e] = m[i] * right[j];
-                } else {
-                    const float mixed = m[e] + static_cast<float>(term.mirrored) * m[j * hidden_ + i];
-                    to[e] = i == j ? mixed - static_cast<float>(term.shift) : mixed;
-                }
-            });
+            block_.each(int64_t{hidden_} * hidden_, [&](int64_t e) { to[e] = network_.matrix_entry(term, e); });
         }
     }
 
@@ -109,37 +68,24 @@ protected:
         float* a = pre(stage) + int64_t{term.slot} * hidden_;
         const int64_t ld = pre_rows(stage);
         if (term.source == cells::Source::input) {
-            const float* w = matrix(term);
+            const float* w = network_.matrix(term);
             const int width = term.columns;
             if (plan_.one_hot) {
                 block_.each(term.rows * columns, [&](int64_t e) {
                     const int64_t i = e % term.rows, column = e / term.rows;
-                    a[i + column * ld] += w[i * width + symbol(column)];
+                    a[i + column * ld] += w[i * width + network_.symbol(column)];
                 });
                 return;
             }
             product<threads, Along::inner, Along::inner>(
                 block_, term.rows, static_cast<int>(columns), width, panel_, [&](int i, int k) { return w[int64_t{i} * width + k]; },
-                [&](int k, int j) { return input(j)[k]; }, [&](int i, int j, float sum) { a[i + j * ld] += sum; });
+                [&](int k, int j) { return network_.input(k, j); }, [&](int i, int j, float sum) { a[i + j * ld] += sum; });
             return;
         }
         block_.each(term.rows * columns, [&](int64_t e) {
             const int64_t i = e % term.rows, column = e / term.rows;
-            a[i + column * ld] += unit_term(term, i, column);
+            a[i + column * ld] += network_.unit_term(term, i, column);
         });
-    }
-
-    /// A bias or a noise of unit i.
-    AELLE_DEVICE float unit_term(const TermPlan& term, int64_t i, int64_t column) const {
-        if (!term.noise()) return term.offset >= 0 ? memory_[plan_.parameters + term.offset + i] : static_cast<float>(term.strength);
-        const bool factor = term.source == cells::Source::factor_noise;
-        if (!work_.learning) return factor ? 1.0f : 0.0f;
-        const auto t = static_cast<uint32_t>(column / batch_), b = static_cast<uint32_t>(column % batch_);
-        const auto key = random_formulas::field_key(work_.seed, work_.variant, Purpose::noise, update_, t);
-        const auto v = static_cast<float>(term.strength);
-        const auto stream = static_cast<uint32_t>(term.noise_index), unit = static_cast<uint32_t>(i);
-        if (factor) return 1.0f - v * (1.0f - random_formulas::field_uniform(key, stream, b, unit));
-        return v * random_formulas::field_normal(key, stream, b, unit);
     }
 
     /// Terms that read the state, of one step.
@@ -149,12 +95,12 @@ protected:
         for (int n = cell_.first_term[stage]; n < cell_.first_term[stage + 1]; ++n) {
             const TermPlan& term = cell_.term[n];
             if (!term.reads_state()) continue;
-            const float* w = matrix(term);
-            const float* s = source(term, t);
+            const float* w = network_.matrix(term);
+            const float* s = network_.source(term, t);
             float* to = a + int64_t{term.slot} * hidden_;
             product<threads, Along::inner, Along::inner>(
                 block_, term.rows, batch_, hidden_, panel_, [&](int i, int k) { return w[int64_t{i} * hidden_ + k]; },
-                [&](int k, int j) { return through(term, s[k + int64_t{j} * hidden_]); },
+                [&](int k, int j) { return NetworkBatch::through(term, s[k + int64_t{j} * hidden_]); },
                 [&](int i, int j, float sum) { to[i + j * ld] += sum; });
         }
     }
@@ -166,8 +112,8 @@ protected:
         for (int n = cell_.first_term[stage]; n < cell_.first_term[stage + 1]; ++n) {
             const TermPlan& term = cell_.term[n];
             if (!term.reads_state() || (t == 0 && term.source == cells::Source::state)) continue;
-            const float* w = matrix(term);
-            const float* s = source(term, t);
+            const float* w = network_.matrix(term);
+            const float* s = network_.source(term, t);
             const float* d = a + int64_t{term.slot} * hidden_;
             float* to = memory_ + (term.source == cells::Source::state ? plan_.delta_old : plan_.delta) +
                         int64_t{term.block} * plan_.batch * hidden_;
@@ -218,11 +164,15 @@ protected:
             });
         } else if (term.source == cells::Source::input) {
             product<threads, Along::outer, Along::outer>(
-                block_, term.rows, width, static_cast<int>(columns), panel_, delta, [&](int k, int j) { return input(k)[j]; }, store);
+                block_, term.rows, width, static_cast<int>(columns), panel_, delta, [&](int k, int j) { return network_.input(j, k); },
+                store);
         } else {
             product<threads, Along::outer, Along::outer>(
                 block_, term.rows, width, static_cast<int>(columns), panel_, delta,
-                [&](int k, int j) { return through(term, source(term, k / batch_)[j + int64_t{k % batch_} * hidden_]); }, store);
+                [&](int k, int j) {
+                    return NetworkBatch::through(term, network_.source(term, k / batch_)[j + int64_t{k % batch_} * hidden_]);
+                },
+                store);
         }
         if (term.matrix >= 0) pull_back(block_, term, hidden_, memory_ + plan_.parameters, to, gradient());
     }
@@ -234,7 +184,7 @@ protected:
         const auto columns = static_cast<int32_t>(plan_.steps * batch_);
         block_.each(cell_.input, [&](int64_t c) {
             int32_t count = 0;
-            for (int32_t k = 0; k < columns; ++k) count += symbol(k) == c ? 1 : 0;
+            for (int32_t k = 0; k < columns; ++k) count += network_.symbol(k) == c ? 1 : 0;
             start[c + 1] = count;
         });
         if (block_.thread() == 0) {
@@ -245,23 +195,19 @@ protected:
         block_.each(cell_.input, [&](int64_t c) {
             int32_t at = start[c];
             for (int32_t k = 0; k < columns; ++k)
-                if (symbol(k) == c) order[at++] = k;
+                if (network_.symbol(k) == c) order[at++] = k;
         });
     }
 
     const Block& block_;
+    const NetworkBatch& network_;
     const TrainingPlan& plan_;
     const CellPlan& cell_;
-    const SequenceData& data_;
-    const TrainingWork& work_;
     float* memory_;
     double* reals_;
     float* panel_;
     int* integers_;
-    int hidden_;
-    const int32_t* order_ = nullptr;
-    int batch_ = 0;
-    uint64_t update_ = 0;
+    int hidden_, batch_;
 };
 
 /// One minibatch of one network.
@@ -270,38 +216,29 @@ class TrainingPass : public TrainingSteps {
 public:
     static constexpr int blocks = Cell::blocks;
 
-    AELLE_DEVICE TrainingPass(const Block& block, const TrainingPlan& plan, const SequenceData& data, const TrainingWork& work)
-        : TrainingSteps(block, plan, data, work) {
-        // The struct of a cell's scalars holds the spec's scalars as doubles in the spec's order.
-        auto* to = reinterpret_cast<char*>(&scalars_);
-        const auto* from = reinterpret_cast<const char*>(cell_.scalars);
-        for (std::size_t i = 0; i < sizeof(scalars_) && sizeof(scalars_) >= sizeof(double); ++i) to[i] = from[i];
-    }
+    using TrainingSteps::TrainingSteps;
 
-    /// Batch number `number` of the launch; false once the network is not finite.
-    AELLE_DEVICE bool run(int number) {
-        const int first = number * plan_.batch;
-        order_ = work_.order + first;
-        batch_ = work_.count - first < plan_.batch ? work_.count - first : plan_.batch;
-        update_ = static_cast<uint64_t>(work_.first_update + number);
+    /// The minibatch with that number in its launch; false once the network is not finite.
+    AELLE_DEVICE bool run(int number) const {
+        const TrainingWork& work = network_.work;
         build_matrices();
         forward();
         Readout readout{block_, plan_, memory_, panel_, reals_, integers_};
         readout.batch = batch_;
-        readout.load(last_states(), work_.learning ? plan_.dropout : 0.0, work_.seed, work_.variant, update_);
+        readout.load(last_states(), work.learning ? plan_.dropout : 0.0, work.seed, work.variant, network_.update);
         int correct = 0;
-        const double loss = readout.loss(*this, work_.learning, correct);
+        const double loss = readout.loss(network_, work.learning, correct);
         if (block_.thread() == 0) {
-            work_.losses[number] = loss;
-            work_.correct[number] = correct;
+            work.losses[number] = loss;
+            work.correct[number] = correct;
         }
-        if (work_.probabilities != nullptr) readout.copy_probabilities(work_.probabilities);
-        if (!work_.learning) return true;
+        if (work.probabilities != nullptr) readout.copy_probabilities(work.probabilities);
+        if (!work.learning) return true;
         if (!std::isfinite(loss)) return false;
         readout.backward();
         backward();
         weight_gradients();
-        return descend(block_, plan_, memory_, work_.first_update + number + 1, reals_, integers_);
+        return descend(block_, plan_, memory_, work.first_update + number + 1, reals_, integers_);
     }
 
 private:
@@ -314,7 +251,7 @@ private:
                 if (!cell_.term[n].reads_state()) add_outer_term(cell_.term[n], s, columns);
         }
         for (int b = 0; b < blocks; ++b) {
-            float* start = state(0, b);
+            float* start = network_.state(0, b);
             block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { start[e] = 0.0f; });
         }
         for (int t = 0; t < plan_.steps; ++t) forward_stage<0>(t);
@@ -323,21 +260,9 @@ private:
     template <int Stage>
     AELLE_DEVICE void forward_stage(int t) const {
         add_state_terms(Stage, t);
-        const int64_t ld = pre_rows(Stage);
-        const float* a = pre(Stage) + int64_t{t} * batch_ * ld;
-        block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { update_unit<Stage>(t, a + e / hidden_ * ld + e % hidden_, e); });
+        const UnitPass<Cell, Stage> units(network_);
+        block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { units.forward(t, e); });
         if constexpr (Stage + 1 < static_cast<int>(Cell::slots.size())) forward_stage<Stage + 1>(t);
-    }
-
-    template <int Stage>
-    AELLE_DEVICE void update_unit(int t, const float* a, int64_t e) const {
-        constexpr int slots = Cell::slots[Stage];
-        float x[slots + 1], old[blocks], next[blocks];
-        for (int k = 0; k < slots; ++k) x[k] = a[int64_t{k} * hidden_];
-        for (int b = 0; b < blocks; ++b) next[b] = old[b] = found(Stage, t, b)[e];
-        Cell::template pointwise<Stage, float>(x, old, scalars_, next);
-        for (int b = 0; b < blocks; ++b)
-            if (cell_.writer[b] == Stage || (Stage == 0 && cell_.writer[b] < 0)) state(t + 1, b)[e] = next[b];
     }
 
     AELLE_DEVICE void backward() const {
@@ -363,46 +288,23 @@ private:
 
     template <int Stage>
     AELLE_DEVICE void backward_stage(int t) const {
-        const int64_t ld = pre_rows(Stage);
-        float* a = pre(Stage) + int64_t{t} * batch_ * ld;
-        block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { pull_unit_back<Stage>(t, a + e / hidden_ * ld + e % hidden_, e); });
+        const UnitPass<Cell, Stage> units(network_);
+        block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { units.backward(t, e, memory_ + plan_.delta); });
         pull_states_back(Stage, t);
         if constexpr (Stage > 0) backward_stage<Stage - 1>(t);
     }
-
-    /// Gradients with respect to what the stage wrote become those with respect to what it read, unit by unit; those of pre-activations take their place.
-    template <int Stage>
-    AELLE_DEVICE void pull_unit_back(int t, float* a, int64_t e) const {
-        constexpr int slots = Cell::slots[Stage];
-        using D = Dual<float, slots + blocks>;
-        D x[slots + 1], old[blocks], next[blocks];
-        float* delta = memory_ + plan_.delta + e;
-        const int64_t stride = int64_t{plan_.batch} * hidden_;
-        for (int k = 0; k < slots; ++k) x[k] = D::variable(a[int64_t{k} * hidden_], k);
-        for (int b = 0; b < blocks; ++b) next[b] = old[b] = D::variable(found(Stage, t, b)[e], slots + b);
-        Cell::template pointwise<Stage, float>(x, old, scalars_, next);
-        float d_a[slots + 1] = {}, d_s[blocks] = {};
-        for (int b = 0; b < blocks; ++b) {
-            const float d = delta[b * stride];
-            for (int k = 0; k < slots; ++k) d_a[k] += next[b].d[k] * d;
-            for (int c = 0; c < blocks; ++c) d_s[c] += next[b].d[slots + c] * d;
-        }
-        for (int k = 0; k < slots; ++k) a[int64_t{k} * hidden_] = d_a[k];
-        for (int c = 0; c < blocks; ++c) delta[c * stride] = d_s[c];
-    }
-
-    typename Cell::Scalars scalars_;
 };
 
 template <class Cell>
 AELLE_DEVICE void Training<Cell>::operator()(const Block& block) const {
     const TrainingWork mine = work[block.index()];
-    TrainingPass<Cell> pass(block, *plan, data, mine);
     const int batches = (mine.count + plan->batch - 1) / plan->batch;
     int done = 0;
     while (done < batches) {
+        const int left = mine.count - done * plan->batch;
+        const NetworkBatch network(*plan, data, mine, left < plan->batch ? left : plan->batch, done);
         ++done;
-        if (pass.run(done - 1)) continue;
+        if (TrainingPass<Cell>(block, network).run(done - 1)) continue;
         done = -done;
         break;
     }

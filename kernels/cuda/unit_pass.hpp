@@ -1,6 +1,6 @@
 #pragma once
-/// Training unit by unit, as training.hpp has it, for kernels that give each thread units of its own and leave products to others: where a network's
-/// numbers of one minibatch lie, and the pointwise function of a cell forwards and backwards.
+/// Training unit by unit, for our kernels (training.hpp) and for those between products of a library (library_kernels.hpp): where a network's numbers of one
+/// minibatch lie, and the pointwise function of a cell forwards and backwards.
 ///
 /// Column t * batch + b belongs to step t of sequence b. Element e = i + b * H is unit i of sequence b.
 
@@ -48,6 +48,10 @@ struct NetworkBatch {
     AELLE_DEVICE const float* source(const TermPlan& term, int64_t t) const {
         return state(term.source == cells::Source::updated_state ? t + 1 : t, term.block);
     }
+    AELLE_DEVICE const float* matrix(const TermPlan& term) const {
+        return term.matrix >= 0 ? memory + plan.matrices + term.matrix : memory + plan.parameters + term.offset;
+    }
+    AELLE_DEVICE int symbol(int64_t column) const { return data.symbols[sequence(column) * plan.steps + column / batch]; }
     AELLE_DEVICE int64_t sequence(int64_t column) const { return order[column % batch]; }
     /// Feature i of a column.
     AELLE_DEVICE float input(int64_t i, int64_t column) const {

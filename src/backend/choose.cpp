@@ -7,14 +7,11 @@ namespace aelle::backend {
 
 Choice choose(Device device, const Place& place) {
     if (device == Device::cpu) return {make_cpu(), nullptr, "not asked for"};
-    if (device == Device::automatic && !cuda_tested_on_a_device) {
-        const CudaFound gpu = make_cuda({.share = true});
-        if (!gpu.engine) return {make_cpu(), nullptr, gpu.note};
-        return {make_cpu(), nullptr,
-                gpu.note + "; not used by itself, since its kernels are untested on a device: --device cuda asks for it"};
-    }
-    CudaFound gpu = make_cuda(place);
+    const bool reluctant = device == Device::automatic && !cuda_tested_on_a_device;
+    CudaFound gpu = make_cuda(reluctant ? Place{.share = true} : place);
+    if (gpu.engine && !cuda_tested_on_a_device) gpu.note += "; kernels untested on a device";
     if (device == Device::cuda && !gpu.engine) throw DataError("--device: found cuda, expected cpu or auto: " + gpu.note);
+    if (gpu.engine && reluctant) return {make_cpu(), nullptr, gpu.note + ", so not used by itself: --device cuda asks for it"};
     return {make_cpu(), std::move(gpu.engine), std::move(gpu.note)};
 }
 
