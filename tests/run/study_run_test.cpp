@@ -137,7 +137,7 @@ TEST_F(StudyRun, ASignalThatComesTwiceAtOnceCountsOnce) {
 
 TEST_F(StudyRun, StopsAtTheTimeLimitUnderMpi) {
     const fs::path output = scratch_ / "limited";
-    const Outcome outcome = Process(mpirun(2, small_run(output, 15, {"--time-limit", "1", "--threads", "1"})), scratch_).wait();
+    const Outcome outcome = Process(mpirun(2, small_run(output, 60, {"--time-limit", "1", "--threads", "1"})), scratch_).wait();
     EXPECT_EQ(outcome.status, 75) << outcome.err;
     EXPECT_LT(outcome.seconds, 8.0);
     EXPECT_TRUE(contains(logs(output), "time limit reached"));
@@ -163,7 +163,7 @@ TEST_F(StudyRun, AKillCostsAGroupAtMostOneCheckpointInterval) {
     const fs::path output = scratch_ / "long";
     const double interval = 0.25;
     auto words = small_run(output, 20, {"--threads", "1", "--checkpoint-every", "0.25", "--set", "variants.count=1", "--set",
-                                        "variants.hidden=[512]", "--set", "training.epochs=60", "--until", "study"});
+                                        "variants.hidden=[512]", "--set", "training.epochs=240", "--until", "study"});
     words.insert(words.begin(), program);
     fs::file_time_type killed;
     {

@@ -94,5 +94,5 @@ function(aelle_add_cuda_library)
   set(run_path $ORIGIN ${cublas_folder} ${cusolver_folder})
   list(REMOVE_DUPLICATES run_path)
   set_target_properties(aelle_cuda_lib PROPERTIES BUILD_RPATH "${run_path}" INSTALL_RPATH "${run_path}")
-  install(TARGETS aelle_cuda_lib DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(TARGETS aelle_cuda_lib DESTINATION ${CMAKE_INSTALL_LIBDIR} OPTIONAL)  # only benchmarks and comparisons open it
 endfunction()
