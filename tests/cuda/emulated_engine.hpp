@@ -11,11 +11,14 @@
 
 namespace aelle::cuda {
 
-/// Where it was built, or on another machine beside the test program.
+/// What AELLE_CUDA_LIBRARY said at the start: in a bundle (tools/gpu-bundle), the library beside which the emulated one lies.
+inline const std::string library_at_start = std::getenv("AELLE_CUDA_LIBRARY") ? std::getenv("AELLE_CUDA_LIBRARY") : "";
+
+/// Where it was built, or where the bundle has it.
 inline std::string emulated_library() {
     namespace fs = std::filesystem;
-    if (fs::exists(AELLE_EMULATED_LIBRARY)) return AELLE_EMULATED_LIBRARY;
-    return fs::read_symlink("/proc/self/exe").parent_path() / fs::path(AELLE_EMULATED_LIBRARY).filename();
+    const fs::path built = AELLE_EMULATED_LIBRARY;
+    return fs::exists(built) || library_at_start.empty() ? built : fs::path(library_at_start).parent_path() / built.filename();
 }
 
 inline const backend::GroupEngine& emulated_engine() {
