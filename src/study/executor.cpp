@@ -41,6 +41,7 @@ void Executor::serve(std::atomic<int64_t>& answered) {
         answered = idle;
         const std::lock_guard lock(mutex_);
         --working_;
+        ++jobs_ended_;
         work_arrived_.notify_all();  // for those that wait for memory
     }
 }
@@ -246,11 +247,12 @@ void Executor::out_of_memory(const Items& items, const std::string& reason, std:
     if (left.empty()) return;
     {
         std::unique_lock lock(mutex_);
-        if (const int working = working_; working > 1) {
+        if (working_ > 1) {
             queue_.insert(queue_.begin(), left.begin(), left.end());
             answered = idle;
             --working_;
-            work_arrived_.wait(lock, [&] { return stopping_ || working_ < working - 1; });
+            // Not for a smaller number of working threads: one that ends a job may have the next before this thread looks.
+            work_arrived_.wait(lock, [&, seen = jobs_ended_] { return stopping_ || jobs_ended_ != seen; });
             ++working_;
             return;
         }

@@ -126,7 +126,8 @@ private:
     std::deque<Item> queue_;
     std::map<std::string, int64_t, std::less<>> most_;  // by key, where memory allows fewer than the source says
     bool closed_ = false;
-    int working_ = 0;  // threads that have a job
+    int working_ = 0;         // threads that have a job
+    int64_t jobs_ended_ = 0;  // since the start, for those that wait for memory
     std::size_t thread_count_;
     std::vector<std::shared_ptr<Flight>> flights_;
     std::exception_ptr failure_;
