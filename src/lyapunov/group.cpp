@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <utility>
 
 #include "aelle/backend/extended.hpp"
 #include "aelle/base/error.hpp"
-#include "aelle/base/random.hpp"
 #include "aelle/cells/layout.hpp"
+#include "src/lyapunov/chain_parts.hpp"
 #include "src/lyapunov/rounding.hpp"
 
 namespace aelle::lyapunov {
@@ -24,10 +23,8 @@ struct GroupSpectra::Impl {
     std::vector<double> initial_tangents() const {
         if (!problem.options.random_start) return {};
         std::vector<double> q(static_cast<std::size_t>(dimension * exponents)), log_r(static_cast<std::size_t>(exponents));
-        RandomStream random(problem.options.seed, 0, Purpose::tangent);
-        for (double& x : q) x = random.normal();
         backend::Backend::QrWork work;
-        backend.qr(backend::QrMethod::accurate, {q.data(), dimension, exponents, dimension}, log_r, work);
+        draw_tangents<double>(backend, problem.options.seed, {q.data(), dimension, exponents, dimension}, log_r, work);
         return q;
     }
 
@@ -40,15 +37,8 @@ struct GroupSpectra::Impl {
         spectrum.exponents.assign(count, std::numeric_limits<double>::quiet_NaN());
         spectrum.reliable.assign(count, 0);
         if (!chain.finite) return spectrum;
-        std::vector<std::size_t> order(count);
-        std::iota(order.begin(), order.end(), std::size_t{0});
-        const auto larger = [&](std::size_t a, std::size_t b) { return chain.log_sum[a] > chain.log_sum[b]; };
-        if (problem.options.sorted) std::stable_sort(order.begin(), order.end(), larger);
         const auto steps = static_cast<double>(problem.options.steps);
-        for (std::size_t j = 0; j < count; ++j) {
-            spectrum.exponents[j] = chain.log_sum[order[j]] / steps;
-            spectrum.reliable[j] = chain.error[order[j]] <= Precision<double>::exponent_tolerance * steps;
-        }
+        tell(chain.log_sum, chain.error, steps, Precision<double>::exponent_tolerance * steps, problem.options.sorted, spectrum);
         return spectrum;
     }
 
@@ -62,12 +52,10 @@ struct GroupSpectra::Impl {
     Spectrum again(int64_t chain) const {
         const auto sequences = static_cast<int64_t>(problem.sequences.size());
         const cells::Parameters& parameters = problem.networks[static_cast<std::size_t>(chain / sequences)];
-        const bool small = dimension <= problem.options.extended_up_to;
-        std::shared_ptr<backend::Network<DoubleDouble>> extended;
-        if (small) extended = backend::extended_network(*problem.cell, problem.shape, parameters, problem.space);
+        auto extended = backend::extended_network(*problem.cell, problem.shape, parameters, problem.space);
         const auto system =
             network_system<double>(backend.network(*problem.cell, problem.shape, parameters, problem.space),
-                                   problem.sequences[static_cast<std::size_t>(chain % sequences)], state_of(chain), extended);
+                                   problem.sequences[static_cast<std::size_t>(chain % sequences)], state_of(chain), std::move(extended));
         return compute_spectrum(backend, *system, problem.options);
     }
 };

@@ -11,6 +11,7 @@
 
 #include "aelle/base/error.hpp"
 #include "aelle/base/random.hpp"
+#include "src/lyapunov/chain_parts.hpp"
 #include "src/lyapunov/extended.hpp"
 #include "src/lyapunov/interval.hpp"
 #include "src/lyapunov/rounding.hpp"
@@ -87,9 +88,7 @@ struct SpectrumRun<T>::Impl {
             for (int64_t j = 0; j < exponents; ++j) q(j, j) = T(1);
             return;
         }
-        RandomStream random(options.seed, 0, Purpose::tangent);
-        for (int64_t i = 0; i < dimension * exponents; ++i) q.data()[i] = static_cast<T>(random.normal());
-        backend.qr(backend::QrMethod::accurate, columns(q, exponents), last.log_r, work);
+        draw_tangents(backend, options.seed, columns(q, exponents), last.log_r, work);
     }
 
     void advance() {
@@ -332,10 +331,8 @@ struct SpectrumRun<T>::Impl {
         spectrum.reliable.assign(count, 0);
         if (!finite) return spectrum;
         const auto steps = static_cast<double>(options.steps);
-        std::vector<double> mean(count);
         spectrum.extended = extended.has_value();
         const std::vector<double>& sums = extended ? extended->log_sum() : log_sum;
-        for (std::size_t j = 0; j < count; ++j) mean[j] = sums[j] / steps;
         const std::vector<double> error = extended ? extended->errors() : errors.sums();
         double limit = Precision<T>::exponent_tolerance * steps;
         if (watches_determinant()) {
@@ -345,13 +342,7 @@ struct SpectrumRun<T>::Impl {
             if (!(spectrum.logdet_defect <= Precision<T>::determinant_tolerance * std::max(1.0, std::fabs(determinant) * 1e-3)))
                 limit = std::min(limit, 1e-3 * *std::max_element(error.begin(), error.end()));
         }
-        std::vector<std::size_t> order(count);
-        std::iota(order.begin(), order.end(), std::size_t{0});
-        if (options.sorted) std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return mean[a] > mean[b]; });
-        for (std::size_t j = 0; j < count; ++j) {
-            spectrum.exponents[j] = mean[order[j]];
-            spectrum.reliable[j] = error[order[j]] <= limit;
-        }
+        tell(sums, error, steps, limit, options.sorted, spectrum);
         return spectrum;
     }
 
