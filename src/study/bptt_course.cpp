@@ -20,7 +20,6 @@ double step_work(const BpttTask& task, const Variant& variant) {
 
 BpttCourse::BpttCourse(const BpttTask& task, const Variant& variant, int64_t updates_per_epoch)
     : config_(task.config()),
-      variant_(variant),
       validation_(task.validation_indices(variant)),
       result_(task.blank_result(variant)),
       batch_work_(task.training_work(variant) * static_cast<double>(task.settings().training.batch)),

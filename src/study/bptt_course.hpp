@@ -20,7 +20,6 @@ public:
     bool done() const { return phase_ == Phase::done; }
     double progress() const;
     const VariantResult& result() const { return result_; }
-    const Variant& variant() const { return variant_; }
     const std::vector<int64_t>& validation() const { return validation_; }  ///< sequences
 
     /// Work done, of all that the phases hold.
@@ -50,7 +49,6 @@ private:
     void diverge(int64_t epoch);
 
     const StudyConfig& config_;
-    Variant variant_;
     std::vector<int64_t> validation_;
     VariantResult result_;
     Phase phase_;

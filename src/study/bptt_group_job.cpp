@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "bptt_course.hpp"
-#include "group_spectra.hpp"
 #include "pace.hpp"
 
 namespace aelle::study {
@@ -34,8 +33,8 @@ public:
           config_(task.config()),
           trainer_(device.engine, task.settings().training, *device.training, members_of(task, variants)),
           validations_(variants.size()),
-          spectra_({device.engine, device.backend, device.parallel, device.threads}, config_.spectrum,
-                   cells::find_cell(variants.front().cell), task.shape(variants.front()), task.spectrum_inputs(variants.front())) {
+          spectra_(device, config_.spectrum, cells::find_cell(variants.front().cell), task.shape(variants.front()),
+                   task.spectrum_inputs(variants.front())) {
         for (std::size_t i = 0; i < variants.size(); ++i) courses_.emplace_back(task, variants[i], trainer_.updates_per_epoch(i));
     }
 

@@ -5,17 +5,13 @@
 #include <vector>
 
 #include "aelle/learn/group.hpp"
-#include "aelle/lyapunov/group.hpp"
 #include "aelle/study/bptt_task.hpp"
+#include "group_spectra.hpp"
 
 namespace aelle::study {
 
 /// A task's sequences in the device's memory, for all jobs.
-struct BpttDevice {
-    const backend::GroupEngine& engine;
-    const backend::Backend& backend;  ///< of the host, for what devices do not do
-    lyapunov::ParallelFor parallel;
-    int threads;  ///< of `parallel`
+struct BpttDevice : SpectraDevice {
     std::shared_ptr<const learn::DeviceCopy> training, validation, examples;
 };
 

@@ -228,7 +228,7 @@ StudyTask::GroupJobs BpttTask::group_jobs(const backend::GroupEngine& engine, co
         return copy;
     };
     const auto device = std::make_shared<const BpttDevice>(BpttDevice{
-        engine, backend, on_threads(threads), threads, copy_of(data_.training), copy_of(data_.validation), copy_of(data_.examples)});
+        {engine, backend, on_threads(threads), threads}, copy_of(data_.training), copy_of(data_.validation), copy_of(data_.examples)});
     return [this, device](std::span<const Variant> variants) {
         return make_bptt_group_job(*this, {variants.begin(), variants.end()}, *device);
     };
