@@ -217,11 +217,7 @@ public:
     static constexpr int blocks = Cell::blocks;
 
     AELLE_DEVICE ChainSteps(const Block& block, const ChainPlan& plan, const ChainWork& work, const ChainErrorsMemory& errors)
-        : TangentStep(block, plan, work, errors) {
-        auto* to = reinterpret_cast<char*>(&scalars_);
-        const auto* from = reinterpret_cast<const char*>(cell_.scalars);
-        for (std::size_t i = 0; i < sizeof(scalars_) && sizeof(scalars_) >= sizeof(double); ++i) to[i] = from[i];
-    }
+        : TangentStep(block, plan, work, errors), scalars_(scalars_of<Cell>(plan.cell)) {}
 
     AELLE_DEVICE void start() const {
         errors_.start();

@@ -5,20 +5,12 @@
 namespace aelle::cuda {
 namespace {
 
-/// Effective matrices of structured terms (kernels/batch_terms.hpp), as the plan places them.
 void build_matrices(const CellPlan& cell, const double* packed, double* matrices) {
-    const int64_t h = cell.hidden;
     for (int n = 0; n < cell.first_term[cell.stages]; ++n) {
         const TermPlan& term = cell.term[n];
         if (term.matrix < 0) continue;
-        double* to = matrices + term.matrix;
-        const double* m = packed + term.offset;
-        for (int64_t i = 0; i < h; ++i) {
-            for (int64_t j = 0; j < h; ++j) {
-                if (term.form == cells::Form::outer) to[i * h + j] = m[i] * packed[term.offset2 + j];
-                else to[i * h + j] = m[i * h + j] + term.mirrored * m[j * h + i] - (i == j ? term.shift : 0.0);
-            }
-        }
+        for (int64_t e = 0; e < int64_t{cell.hidden} * cell.hidden; ++e)
+            matrices[term.matrix + e] = matrix_entry(term, cell.hidden, packed, e);
     }
 }
 

@@ -97,7 +97,8 @@ struct StartUpdate : LibraryKernel {
             const TermPlan& term = cell.term[n];
             if (term.matrix < 0) continue;
             float* to = network.memory + plan.matrices + term.matrix;
-            step.each(block, hidden * hidden, [&](int64_t e) { to[e] = network.matrix_entry(term, e); });
+            step.each(block, hidden * hidden,
+                      [&](int64_t e) { to[e] = matrix_entry(term, network.hidden(), network.memory + network.plan.parameters, e); });
         }
         const int64_t states = cell.state_size() * plan.batch;
         float* start = network.state(0, 0);

@@ -45,6 +45,27 @@ struct CellPlan {
     AELLE_HOST_DEVICE int64_t state_size() const { return int64_t{blocks} * hidden; }
 };
 
+/// A cell's scalars: its struct holds the spec's as doubles in the spec's order.
+template <cells::Cell C>
+AELLE_HOST_DEVICE inline typename C::Scalars scalars_of(const CellPlan& plan) {
+    typename C::Scalars scalars{};
+    auto* to = reinterpret_cast<char*>(&scalars);
+    const auto* from = reinterpret_cast<const char*>(plan.scalars);
+    for (std::size_t i = 0; i < sizeof(scalars) && sizeof(scalars) >= sizeof(double); ++i)
+        to[i] = from[i];  // an empty struct has a byte too
+    return scalars;
+}
+
+/// Entry e, row-major, of the effective matrix (H x H) of a structured term; kernels/batch_terms.hpp, add_matrix.
+template <class T>
+AELLE_HOST_DEVICE inline T matrix_entry(const TermPlan& term, int64_t hidden, const T* packed, int64_t e) {
+    const int64_t i = e / hidden, j = e % hidden;
+    const T* m = packed + term.offset;
+    if (term.form == cells::Form::outer) return m[i] * packed[term.offset2 + j];
+    const T mixed = m[e] + static_cast<T>(term.mirrored) * m[j * hidden + i];
+    return i == j ? mixed - static_cast<T>(term.shift) : mixed;
+}
+
 /// Whether the second of two neighbouring maps can be a part of the first.
 inline bool continues(const TermPlan& first, const kernels::BatchTerm& next, int64_t hidden) {
     return first.form == cells::Form::dense && next.spec.form == cells::Form::dense && first.offset >= 0 &&

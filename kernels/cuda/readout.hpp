@@ -60,13 +60,11 @@ struct Readout {
             block, classes, static_cast<int>(columns()), hidden, panel, [&](int c, int k) { return w[int64_t{c} * hidden + k]; },
             [&](int k, int j) { return features[k + int64_t{j} * hidden]; },
             [&](int c, int j, float sum) { logits[c + int64_t{j} * classes] = with_bias ? sum + constant[c] : sum; });
-        auto* losses = reinterpret_cast<double*>(memory + plan.column_losses);
         const float scale = 1.0f / static_cast<float>(columns());
         double sum = 0.0;
         int right = 0;
         block.each(columns(), [&](int64_t j) {
-            losses[j] = column_loss(logits + j * classes, targets.target(j), right);
-            sum += losses[j];
+            sum += column_loss(logits + j * classes, targets.target(j), right);
             if (!learning) return;
             for (int c = 0; c < classes; ++c) logits[j * classes + c] *= scale;
             logits[j * classes + targets.target(j)] -= scale;

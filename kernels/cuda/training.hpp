@@ -59,7 +59,7 @@ protected:
             const TermPlan& term = cell_.term[n];
             if (term.matrix < 0) continue;
             float* to = memory_ + plan_.matrices + term.matrix;
-            block_.each(int64_t{hidden_} * hidden_, [&](int64_t e) { to[e] = network_.matrix_entry(term, e); });
+            block_.each(int64_t{hidden_} * hidden_, [&](int64_t e) { to[e] = matrix_entry(term, hidden_, memory_ + plan_.parameters, e); });
         }
     }
 

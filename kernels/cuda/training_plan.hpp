@@ -31,7 +31,6 @@ struct TrainingPlan {
     int64_t features = 0, factors = 0;           ///< (H x target_steps batch): what the readout saw, and dropout's factors
     int64_t logits = 0;                          ///< (C x target_steps batch), then their gradients
     int64_t d_features = 0;                      ///< (H x target_steps batch)
-    int64_t column_losses = 0;                   ///< doubles (target_steps batch)
     int64_t column_order = 0,
             symbol_start = 0;  ///< of one-hot inputs: columns by symbol (int32, steps batch), and where each symbol begins (I + 1)
     int64_t memory = 0;        ///< floats of one network
@@ -63,7 +62,6 @@ inline void lay_out(TrainingPlan& plan) {
     plan.factors = take(plan.dropout > 0 ? cell.hidden * targets : 0);
     plan.logits = take(plan.classes * targets);
     plan.d_features = take(cell.hidden * targets);
-    plan.column_losses = take(2 * targets);
     plan.column_order = take(plan.one_hot ? columns : 0);
     plan.symbol_start = take(plan.one_hot ? cell.input + 1 : 0);
     plan.memory = at;

@@ -74,14 +74,6 @@ struct NetworkBatch {
         if (factor) return 1.0f - v * (1.0f - random_formulas::field_uniform(key, stream, b, unit));
         return v * random_formulas::field_normal(key, stream, b, unit);
     }
-    /// Entry e, row-major, of the effective matrix of a structured term.
-    AELLE_DEVICE float matrix_entry(const TermPlan& term, int64_t e) const {
-        const int64_t i = e / hidden(), j = e % hidden();
-        const float* m = memory + plan.parameters + term.offset;
-        if (term.form == cells::Form::outer) return m[i] * memory[plan.parameters + term.offset2 + j];
-        const float mixed = m[e] + static_cast<float>(term.mirrored) * m[j * hidden() + i];
-        return i == j ? mixed - static_cast<float>(term.shift) : mixed;
-    }
     AELLE_DEVICE static float through(const TermPlan& term, float x) { return term.through == cells::Through::tanh ? std::tanh(x) : x; }
 };
 
@@ -91,12 +83,7 @@ class UnitPass {
 public:
     static constexpr int blocks = Cell::blocks, slots = Cell::slots[Stage];
 
-    AELLE_DEVICE explicit UnitPass(const NetworkBatch& network) : network_(network) {
-        // The struct of a cell's scalars holds the spec's scalars as doubles in the spec's order.
-        auto* to = reinterpret_cast<char*>(&scalars_);
-        const auto* from = reinterpret_cast<const char*>(network.plan.cell.scalars);
-        for (std::size_t i = 0; i < sizeof(scalars_) && sizeof(scalars_) >= sizeof(double); ++i) to[i] = from[i];
-    }
+    AELLE_DEVICE explicit UnitPass(const NetworkBatch& network) : network_(network), scalars_(scalars_of<Cell>(network.plan.cell)) {}
 
     AELLE_DEVICE void forward(int t, int64_t e) const {
         const float* a = pre(t, e);
