@@ -79,8 +79,9 @@ struct Expected {
 
 /// Loss and gradient of one batch by the reference backend in double precision and plain loops for the readout.
 template <class Cell>
-Expected expected(const Setting<Cell>& setting, const Problem& p, const std::vector<int32_t>& order, uint64_t seed, uint64_t variant,
-                  uint64_t update) {
+Expected expected(const Setting<Cell>& setting, const Problem& p, const std::vector<int32_t>& order, bool learning = true) {
+    constexpr uint64_t seed = 5, variant = 0, update = 0;  // as HostGroup gives them to its first network
+    const double dropout = learning ? p.dropout : 0.0;
     const int64_t hidden = setting.shape.hidden, classes = setting.plan.classes, size = setting.layout.size();
     const std::vector<float> packed_single = setting.packed();
     const std::vector<double> packed(packed_single.begin(), packed_single.end());
@@ -94,7 +95,7 @@ Expected expected(const Setting<Cell>& setting, const Problem& p, const std::vec
     if (setting.shape.input > 0 && p.symbols) inputs.symbols = batch.symbols.data();
     if (setting.shape.input > 0 && !p.symbols) inputs.values = values.data();
     const backend::NoiseKey noise{seed, variant, update};
-    const auto states = network.forward(inputs, &noise, true);
+    const auto states = network.forward(inputs, learning ? &noise : nullptr, true);
     const auto columns = static_cast<int64_t>(batch.targets.size());
     const RandomField field(seed, variant, Purpose::dropout, update, 0);
     Expected result{.gradient = std::vector<double>(packed.size())};
@@ -104,7 +105,7 @@ Expected expected(const Setting<Cell>& setting, const Problem& p, const std::vec
         field.uniform(0, static_cast<uint32_t>(j), draws);
         std::vector<double> h(static_cast<std::size_t>(hidden)), factor(h.size(), 1.0), logit(static_cast<std::size_t>(classes));
         for (int64_t i = 0; i < hidden; ++i) {
-            if (p.dropout > 0) factor[i] = static_cast<double>(draws[i]) < p.dropout ? 0.0 : 1 / (1 - p.dropout);
+            if (dropout > 0) factor[i] = static_cast<double>(draws[i]) < dropout ? 0.0 : 1 / (1 - dropout);
             h[i] = factor[i] * states(i, states.cols - columns + j);
         }
         double sum = 0;
@@ -154,7 +155,7 @@ TYPED_TEST(CudaTraining, LossAndGradientAreThoseOfTheReference) {
         HostGroup<TypeParam> group(setting.plan, setting.host, {setting.packed()});
         const std::vector<int32_t> order = p.batch == 3 ? std::vector<int32_t>{4, 17, 9} : numbers(20);
         group.run({order}, true);
-        const Expected wanted = expected(setting, p, order, 5, 0, 0);
+        const Expected wanted = expected(setting, p, order);
         EXPECT_NEAR(group.losses[0][0], wanted.loss, 2e-6 * wanted.loss);
         EXPECT_EQ(group.correct[0][0], wanted.correct);
         EXPECT_EQ(group.finite[0], 1);
@@ -194,8 +195,9 @@ TYPED_TEST(CudaTraining, EvaluationIsWithoutNoiseOrDropoutAndChangesNothing) {
     std::vector<float> probabilities(3 * 3, -1.0f);
     group.run({{4, 17, 9}}, false, &probabilities);
     EXPECT_EQ(group.parameters(0), setting.packed());
-    reference::BatchCell<TypeParam, double> network(setting.layout, setting.parameters);
-    const std::vector<float> packed = setting.packed();
+    const Expected wanted = expected(setting, p, {4, 17, 9}, false);
+    EXPECT_NEAR(group.losses[0][0], wanted.loss, 2e-6 * wanted.loss);
+    EXPECT_EQ(group.correct[0][0], wanted.correct);
     double sum = 0;
     for (int c = 0; c < 3; ++c) sum += static_cast<double>(probabilities[c]);
     EXPECT_NEAR(sum, 1.0, 1e-6);
