@@ -16,6 +16,7 @@ struct DeviceFacts {
     int32_t major = 0, minor = 0, multiprocessors = 0;
     int64_t memory = 0;         ///< bytes
     int64_t shared_memory = 0;  ///< bytes that one block may have
+    int64_t l2_cache = 0;       ///< bytes
     int32_t force_units = 0;    ///< of the largest networks whose FORCE kernels fit into it
     bool emulated = false;
 };
@@ -32,8 +33,10 @@ struct Table {
     int (*upload_rows)(int device, void* to, std::size_t stride, const void* from, std::size_t bytes, std::size_t rows);
     int (*download_rows)(int device, void* to, const void* from, std::size_t stride, std::size_t bytes, std::size_t rows);
     int (*clear)(int device, void* address, std::size_t bytes);
-    /// `cell`: its place in cells::AllCells; plan and work lie on the device, a block each.
-    int (*train)(int device, int cell, int64_t networks, const TrainingPlan* plan, const SequenceData* data, const TrainingWork* work);
+    /// `cell`: its place in cells::AllCells; plan and work lie on the device. `team`: blocks of each network, a power of two up to 16; fewer where the device
+    /// cannot hold so many together, which changes no bit.
+    int (*train)(int device, int cell, int64_t networks, int32_t team, const TrainingPlan* plan, const SequenceData* data,
+                 const TrainingWork* work);
     /// Steps [first, first + count) of every chain, done on return; `shared_bytes` as its plan says.
     int (*chains)(int device, int cell, int64_t chains, std::size_t shared_bytes, const ChainPlan* plan, const ChainWork* work,
                   int32_t first, int32_t count);

@@ -25,6 +25,12 @@
 #define AELLE_UNROLL _Pragma("unroll")
 /// A phase of a kernel long enough to be called: compiled once for the kernels of all cells, with registers of its own.
 #define AELLE_PHASE __device__ __noinline__
+/// Clusters of blocks, and the larger forms of the matrix instructions: from compute capability 9.0 on.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#define AELLE_CUDA_CLUSTERS 1
+#else
+#define AELLE_CUDA_CLUSTERS 0
+#endif
 #else
 #include "kernels/cuda/emulation.hpp"
 #define AELLE_DEVICE inline
@@ -55,6 +61,45 @@ public:
     AELLE_DEVICE int index() const { return static_cast<int>(blockIdx.x); }
     AELLE_DEVICE void sync() const { __syncthreads(); }
     AELLE_DEVICE void sync_warp() const { __syncwarp(); }
+    /// Place among the blocks that were launched as a cluster with it, and how many they are.
+    AELLE_DEVICE int cluster_rank() const {
+        unsigned rank = 0;
+#if AELLE_CUDA_CLUSTERS
+        asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+#endif
+        return static_cast<int>(rank);
+    }
+    AELLE_DEVICE int cluster_size() const {
+        unsigned size = 1;
+#if AELLE_CUDA_CLUSTERS
+        asm("mov.u32 %0, %%cluster_nctarank;" : "=r"(size));
+#endif
+        return static_cast<int>(size);
+    }
+    /// A barrier of all threads of the cluster, after which they see what the others wrote before it, in device memory too.
+    AELLE_DEVICE void sync_cluster() const {
+#if AELLE_CUDA_CLUSTERS
+        asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
+#else
+        __syncthreads();
+#endif
+    }
+    /// c += a b by a warp, c (16 x 8), a (16 x 8), b (8 x 8), by the units for matrices. With g = lane() / 4 and t = lane() % 4 a lane holds c(g, 2t), c(g, 2t + 1),
+    /// c(g + 8, 2t), c(g + 8, 2t + 1); a(g, t), a(g + 8, t), a(g, t + 4), a(g + 8, t + 4); b(t, g), b(t + 4, g). PTX ISA, mma.m16n8k8 for .f64.
+    AELLE_DEVICE void multiply_16x8x8(double (&c)[4], const double (&a)[4], const double (&b)[2]) const {
+#if AELLE_CUDA_CLUSTERS  // the same architectures
+        asm("mma.sync.aligned.m16n8k8.row.col.f64.f64.f64.f64 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+            : "+d"(c[0]), "+d"(c[1]), "+d"(c[2]), "+d"(c[3])
+            : "d"(a[0]), "d"(a[1]), "d"(a[2]), "d"(a[3]), "d"(b[0]), "d"(b[1]));
+#else
+        for (int k = 0; k < 2; ++k) {
+            for (int i = 0; i < 2; ++i)
+                asm("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0, %1}, {%2}, {%3}, {%0, %1};"
+                    : "+d"(c[2 * i]), "+d"(c[2 * i + 1])
+                    : "d"(a[2 * k + i]), "d"(b[k]));
+        }
+#endif
+    }
     /// The value that lane `lane() ^ mask` of the same warp gives.
     template <class T>
     AELLE_DEVICE T shuffle_xor(T value, int mask) const {
@@ -72,6 +117,17 @@ public:
     int index() const { return fibre_->block(); }
     void sync() const { fibre_->sync(); }
     void sync_warp() const { fibre_->sync_warp(); }
+    int cluster_rank() const { return fibre_->rank(); }
+    int cluster_size() const { return fibre_->cluster(); }
+    void sync_cluster() const { fibre_->sync_cluster(); }
+    void multiply_16x8x8(double (&c)[4], const double (&a)[4], const double (&b)[2]) const {
+        const double mine[6] = {a[0], a[1], a[2], a[3], b[0], b[1]};
+        fibre_->together(mine, [&](const double(*of)[6]) {
+            for (int e = 0; e < 4; ++e)
+                for (int k = 0; k < 8; ++k)
+                    c[e] += of[lane() / 4 * 4 + k % 4][k / 4 * 2 + e / 2] * of[(lane() % 4 * 2 + e % 2) * 4 + k % 4][4 + k / 4];
+        });
+    }
     template <class T>
     T shuffle_xor(T value, int mask) const {
         return fibre_->exchange(value, lane() ^ mask);
@@ -141,28 +197,69 @@ __global__ void __launch_bounds__(Kernel::threads, Kernel::blocks_per_multiproce
     kernel(Block(shared));
 }
 
-/// 0, or a CUDA status.
+/// Raises a kernel's limit of shared memory. It belongs to the kernel, not to the launch or the thread: it is raised to all that there is and never
+/// lowered, and so is what a cluster may hold.
 template <class Kernel>
-int launch(Stream stream, int64_t blocks, std::size_t shared_bytes, const Kernel& kernel) {
-    if (shared_bytes > 48 * 1024) {
-        // The limit belongs to the kernel, not to the launch or the thread: it is raised to all that there is and never lowered.
-        static std::atomic<uint64_t> raised{0};  // a bit for each device
-        int device = 0, limit = 0;
-        cudaError_t status = cudaGetDevice(&device);
-        const uint64_t bit = uint64_t{1} << (device & 63);
-        if (status == cudaSuccess && (raised & bit) == 0) {
-            status = cudaDeviceGetAttribute(&limit, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
-            if (status == cudaSuccess)
-                status = cudaFuncSetAttribute(run_kernel<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize, limit);
-            if (status == cudaSuccess) raised |= bit;
-        }
-        if (status != cudaSuccess) {
-            cudaGetLastError();  // not to be found again by the next launch
-            return status;
-        }
+cudaError_t raise_limits() {
+    static std::atomic<uint64_t> raised{0};  // a bit for each device
+    int device = 0, limit = 0, clusters = 0;
+    cudaError_t status = cudaGetDevice(&device);
+    const uint64_t bit = uint64_t{1} << (device & 63);
+    if (status != cudaSuccess || (raised & bit) != 0) return status;
+    status = cudaDeviceGetAttribute(&limit, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+    if (status == cudaSuccess) status = cudaDeviceGetAttribute(&clusters, cudaDevAttrClusterLaunch, device);
+    if (status == cudaSuccess) status = cudaFuncSetAttribute(run_kernel<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize, limit);
+    if (status == cudaSuccess && clusters != 0)
+        status = cudaFuncSetAttribute(run_kernel<Kernel>, cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
+    if (status == cudaSuccess) raised |= bit;
+    return status;
+}
+
+/// A launch's sizes for CUDA.
+struct LaunchConfig {
+    cudaLaunchAttribute shape = {};
+    cudaLaunchConfig_t sizes = {};
+    LaunchConfig(int64_t blocks, int threads, std::size_t shared_bytes, int cluster) {
+        shape.id = cudaLaunchAttributeClusterDimension;
+        shape.val.clusterDim = {static_cast<unsigned>(cluster), 1, 1};
+        sizes.gridDim = dim3(static_cast<unsigned>(blocks));
+        sizes.blockDim = dim3(static_cast<unsigned>(threads));
+        sizes.dynamicSmemBytes = shared_bytes;
+        sizes.attrs = &shape;
+        sizes.numAttrs = cluster > 1 ? 1 : 0;
     }
-    run_kernel<Kernel><<<static_cast<unsigned>(blocks), Kernel::threads, shared_bytes, stream>>>(kernel);
-    return cudaGetLastError();
+    LaunchConfig(const LaunchConfig&) = delete;
+};
+
+/// `cluster` blocks after one another start together and share barriers; `blocks` is a multiple of it. 0, or a CUDA status.
+template <class Kernel>
+int launch(Stream stream, int64_t blocks, std::size_t shared_bytes, const Kernel& kernel, int cluster = 1) {
+    cudaError_t status = cudaSuccess;
+    if (shared_bytes > 48 * 1024 || cluster > 1) status = raise_limits<Kernel>();
+    if (status == cudaSuccess) {
+        LaunchConfig config(blocks, Kernel::threads, shared_bytes, cluster);
+        config.sizes.stream = stream;
+        status = cudaLaunchKernelEx(&config.sizes, run_kernel<Kernel>, kernel);
+    }
+    if (status != cudaSuccess) cudaGetLastError();  // not to be found again by the next launch
+    return status;
+}
+
+/// The largest cluster of at most `wanted` blocks, a power of two, that a device can hold; 1 where it knows none.
+template <class Kernel>
+int fitting_cluster(int wanted, std::size_t shared_bytes) {
+    int device = 0, clusters = 0;
+    if (wanted <= 1 || cudaGetDevice(&device) != cudaSuccess ||
+        cudaDeviceGetAttribute(&clusters, cudaDevAttrClusterLaunch, device) != cudaSuccess || clusters == 0 ||
+        raise_limits<Kernel>() != cudaSuccess)
+        return 1;
+    for (int size = wanted; size > 1; size /= 2) {
+        const LaunchConfig config(size, Kernel::threads, shared_bytes, size);
+        int fit = 0;
+        if (cudaOccupancyMaxActiveClusters(&fit, run_kernel<Kernel>, &config.sizes) == cudaSuccess && fit > 0) return size;
+        cudaGetLastError();
+    }
+    return 1;
 }
 
 #else
@@ -170,9 +267,15 @@ int launch(Stream stream, int64_t blocks, std::size_t shared_bytes, const Kernel
 using Stream = void*;
 
 template <class Kernel>
-int launch(Stream, int64_t blocks, std::size_t shared_bytes, const Kernel& kernel) {
-    emulation::run(blocks, Kernel::threads, shared_bytes, [&kernel](emulation::Fibre& fibre) { kernel(Block(fibre)); });
+int launch(Stream, int64_t blocks, std::size_t shared_bytes, const Kernel& kernel, int cluster = 1) {
+    emulation::run(
+        blocks, Kernel::threads, shared_bytes, [&kernel](emulation::Fibre& fibre) { kernel(Block(fibre)); }, cluster);
     return 0;
+}
+
+template <class Kernel>
+int fitting_cluster(int wanted, std::size_t) {
+    return wanted;
 }
 
 #endif

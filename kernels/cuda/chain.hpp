@@ -167,7 +167,7 @@ protected:
         const double* source = at(found ? plan_.next : plan_.state) + int64_t{c} * hidden_;
         auto* panel = reinterpret_cast<double*>(block_.shared());
         product<chain_threads, Along::inner, Along::inner>(
-            block_, hidden_, columns_, hidden_, panel,
+            Team(block_), hidden_, columns_, hidden_, panel,
             [&](int i, int k) {
                 double sum = 0.0;
                 for (int n = cell_.first_term[stage]; n < cell_.first_term[stage + 1]; ++n) {

@@ -27,30 +27,37 @@ Order& order() {
     return chosen;
 }
 
-/// The threads of one block. Contexts are made by ucontext, which asks the kernel; switching between them is by longjmp, which does not.
+/// The threads of the blocks of one cluster, block after block. Contexts are made by ucontext, which asks the kernel; switching between them is by longjmp, which does not.
 class Crew {
 public:
-    Crew(int threads, std::size_t shared_bytes)
+    Crew(int threads, std::size_t shared_bytes, int cluster)
         : threads_(threads),
-          shared_(shared_bytes + alignment),
-          stacks_(new char[static_cast<std::size_t>(threads) * stack_bytes]),
-          members_(static_cast<std::size_t>(threads)),
-          warps_(static_cast<std::size_t>((threads + lanes - 1) / lanes)),
-          words_(static_cast<std::size_t>(threads)) {
+          cluster_(cluster),
+          all_threads_(threads * cluster),
+          shared_each_((shared_bytes + alignment - 1) / alignment * alignment),
+          shared_(shared_each_ * static_cast<std::size_t>(cluster) + alignment),
+          stacks_(new char[static_cast<std::size_t>(all_threads_) * stack_bytes]),
+          members_(static_cast<std::size_t>(all_threads_)),
+          warps_(static_cast<std::size_t>((all_threads_ + lanes - 1) / lanes)),
+          words_(static_cast<std::size_t>(all_threads_)),
+          values_(words_.size() * Fibre::most_together),
+          blocks_(static_cast<std::size_t>(cluster)) {
         require(threads > 0 && threads % lanes == 0, "emulation: threads of a block come in whole warps");
-        for (int t = 0; t < threads; ++t) members_[t].fibre = std::make_unique<Fibre>(*this, t);
+        for (int t = 0; t < all_threads_; ++t) members_[t].fibre = std::make_unique<Fibre>(*this, t);
         for (Barrier& warp : warps_) warp.expected = lanes;
-        all_.expected = threads;
+        for (Barrier& block : blocks_) block.expected = threads;
+        all_.expected = all_threads_;
     }
 
-    void run(int64_t block, const std::function<void(Fibre&)>& body) {
-        block_ = static_cast<int>(block);
+    /// The blocks from `first` on.
+    void run(int64_t first, const std::function<void(Fibre&)>& body) {
+        first_ = static_cast<int>(first);
         body_ = &body;
         std::memset(shared_.data(), 0xFF, shared_.size());
         for (Member& member : members_) member.state = State::fresh;
         running_ = 0;
         arrange();
-        for (int alive = threads_; alive > 0;) {
+        for (int alive = all_threads_; alive > 0;) {
             progress_ = false;
             for (const int t : turn_) {
                 if (members_[t].state == State::ended) continue;
@@ -64,6 +71,7 @@ public:
             require(progress_, "emulation: threads of a block wait at barriers that the others do not reach");
         }
         all_.arrived = 0;
+        for (Barrier& block : blocks_) block.arrived = 0;
     }
 
     void wait(Barrier& barrier) {
@@ -87,12 +95,15 @@ public:
     }
 
     int threads() const { return threads_; }
-    int block() const { return block_; }
-    char* shared() {
+    int cluster() const { return cluster_; }
+    int block(int rank) const { return first_ + rank; }
+    char* shared(int rank) {
         const auto address = reinterpret_cast<uintptr_t>(shared_.data());
-        return shared_.data() + (alignment - address % alignment) % alignment;
+        return shared_.data() + (alignment - address % alignment) % alignment + static_cast<std::size_t>(rank) * shared_each_;
     }
+    double* values(int thread) { return values_.data() + static_cast<std::size_t>(thread / lanes * lanes) * Fibre::most_together; }
     Barrier& all() { return all_; }
+    Barrier& whole(int rank) { return blocks_[static_cast<std::size_t>(rank)]; }
     Barrier& warp(int thread) { return warps_[thread / lanes]; }
 
 private:
@@ -109,11 +120,11 @@ private:
     static constexpr std::size_t alignment = 128;
 
     void arrange() {
-        turn_.resize(static_cast<std::size_t>(threads_));
+        turn_.resize(static_cast<std::size_t>(all_threads_));
         std::iota(turn_.begin(), turn_.end(), 0);
         if (order() == Order::descending) std::reverse(turn_.begin(), turn_.end());
         if (order() != Order::shuffled) return;
-        for (int t = 0; t < threads_; ++t) turn_[static_cast<std::size_t>(t)] = (t * 4099 + 13) % threads_;  // 4099 is prime
+        for (int t = 0; t < all_threads_; ++t) turn_[static_cast<std::size_t>(t)] = (t * 4099 + 13) % all_threads_;  // 4099 is prime
     }
 
     char* stack(int t) const { return stacks_.get() + static_cast<std::size_t>(t) * stack_bytes; }
@@ -186,12 +197,15 @@ private:
 #endif
 
     static thread_local Crew* current;
-    int threads_, block_ = 0, running_ = 0;
+    int threads_, cluster_, all_threads_, first_ = 0, running_ = 0;
+    std::size_t shared_each_;
     std::vector<char> shared_;
     std::unique_ptr<char[]> stacks_;  // not touched before a thread runs
     std::vector<Member> members_;
     std::vector<Barrier> warps_;
     std::vector<uint64_t> words_;
+    std::vector<double> values_;
+    std::vector<Barrier> blocks_;
     Barrier all_;
     std::vector<int> turn_;
     bool progress_ = false;
@@ -202,15 +216,19 @@ private:
 thread_local Crew* Crew::current = nullptr;
 
 int Fibre::threads() const { return crew_->threads(); }
-int Fibre::block() const { return crew_->block(); }
-char* Fibre::shared() const { return crew_->shared(); }
-void Fibre::sync() { crew_->wait(crew_->all()); }
-void Fibre::sync_warp() { crew_->wait(crew_->warp(thread_)); }
-uint64_t Fibre::exchange_bits(uint64_t value, int lane) { return crew_->exchange(thread_, value, lane); }
+int Fibre::cluster() const { return crew_->cluster(); }
+int Fibre::block() const { return crew_->block(rank()); }
+char* Fibre::shared() const { return crew_->shared(rank()); }
+void Fibre::sync() { crew_->wait(crew_->whole(rank())); }
+void Fibre::sync_warp() { crew_->wait(crew_->warp(member_)); }
+void Fibre::sync_cluster() { crew_->wait(crew_->all()); }
+double* Fibre::warp_values() { return crew_->values(member_); }
+uint64_t Fibre::exchange_bits(uint64_t value, int lane) { return crew_->exchange(member_, value, lane); }
 
-void run(int64_t blocks, int threads, std::size_t shared_bytes, const std::function<void(Fibre&)>& body) {
-    Crew crew(threads, shared_bytes);
-    for (int64_t block = 0; block < blocks; ++block) crew.run(block, body);
+void run(int64_t blocks, int threads, std::size_t shared_bytes, const std::function<void(Fibre&)>& body, int cluster) {
+    require(cluster > 0 && blocks % cluster == 0, "emulation: blocks come in whole clusters");
+    Crew crew(threads, shared_bytes, cluster);
+    for (int64_t block = 0; block < blocks; block += cluster) crew.run(block, body);
 }
 
 }  // namespace aelle::cuda::emulation

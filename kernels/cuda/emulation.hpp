@@ -1,6 +1,6 @@
 #pragma once
 /// Blocks of threads on the host, for testing kernels where there is no device: every thread is a fibre, barriers and shuffles hand over to the
-/// next one. Blocks run one after another, so races between blocks are not seen; those within a block are, since the order in which
+/// next one. Clusters of blocks run one after another, so races between them are not seen; those within one are, since the order in which
 /// threads run between two barriers is chosen by `order()`, and results must not depend on it. Shared memory starts as NaN.
 
 #include <cstddef>
@@ -22,16 +22,19 @@ struct Barrier {
 
 class Crew;
 
-/// One thread of a block.
+/// One thread of a block. Its number is that in the block; so is its warp's.
 class Fibre {
 public:
-    Fibre(Crew& crew, int thread) : crew_(&crew), thread_(thread) {}
-    int thread() const { return thread_; }
+    Fibre(Crew& crew, int member) : crew_(&crew), member_(member) {}
+    int thread() const { return member_ % threads(); }
     int threads() const;
+    int rank() const { return member_ / threads(); }
+    int cluster() const;
     int block() const;
     char* shared() const;
     void sync();
     void sync_warp();
+    void sync_cluster();
 
     /// What the thread `lane` of the same warp hands in.
     template <class T>
@@ -45,14 +48,27 @@ public:
         return result;
     }
 
+    /// read(values of every lane of the warp), each of which hands in its own. All lanes of the warp call it.
+    template <int Count, class Read>
+    void together(const double (&mine)[Count], const Read& read) {
+        static_assert(Count <= most_together);
+        auto* all = reinterpret_cast<double(*)[Count]>(warp_values());
+        std::memcpy(all[member_ % 32], mine, sizeof mine);
+        sync_warp();
+        read(all);
+        sync_warp();
+    }
+    static constexpr int most_together = 8;
+
 private:
+    double* warp_values();
     uint64_t exchange_bits(uint64_t value, int lane);
 
     Crew* crew_;
-    int thread_;
+    int member_;
 };
 
-/// Runs `body` as every thread of every block. InternalError when threads wait for others that have ended.
-void run(int64_t blocks, int threads, std::size_t shared_bytes, const std::function<void(Fibre&)>& body);
+/// Runs `body` as every thread of every block, `cluster` blocks together. InternalError when threads wait for others that have ended.
+void run(int64_t blocks, int threads, std::size_t shared_bytes, const std::function<void(Fibre&)>& body, int cluster = 1);
 
 }  // namespace aelle::cuda::emulation

@@ -45,7 +45,7 @@ public:
                                                      const cells::Parameters& parameters, const backend::GroupTraining& options,
                                                      const backend::SequenceTable& data, int64_t networks) const override {
         const PlannedCell planned = plan_for(cells::AllCells{}, cell, layout, parameters);
-        return std::make_unique<Group>(library_, planned, options, data, networks);
+        return std::make_unique<Group>(library_, facts_, planned, options, data, networks);
     }
     std::unique_ptr<backend::ChainGroup> chains(const cells::CellSpec& cell, const cells::ParameterLayout& layout,
                                                 const cells::Parameters& parameters, std::span<const std::vector<double>> packed,

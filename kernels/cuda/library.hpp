@@ -32,10 +32,13 @@ inline int finished(int status) {
 #endif
 }
 
-inline int train(int device, int cell, int64_t networks, const TrainingPlan* plan, const SequenceData* data, const TrainingWork* work) {
+inline int train(int device, int cell, int64_t networks, int32_t team, const TrainingPlan* plan, const SequenceData* data,
+                 const TrainingWork* work) {
     if (const int status = memory::select(device)) return status;
     return with_cell(cells::AllCells{}, cell, [&]<class C>() {
-        return launch(memory::stream(), networks, Training<C>::shared_bytes, Training<C>{plan, *data, work});
+        using Kernel = Training<C>;
+        const int blocks = fitting_cluster<Kernel>(team, Kernel::shared_bytes);
+        return launch(memory::stream(), networks * blocks, Kernel::shared_bytes, Kernel{plan, *data, work}, blocks);
     });
 }
 

@@ -39,8 +39,8 @@ struct LibraryProduct {
 
 /// Work is done when a function returns. Each thread has handles and work memory of its own for each device, made at first use.
 struct LibraryTable {
-    int (*train)(int device, int cell, int64_t networks, const TrainingPlan* plan, const SequenceData* data,
-                 const TrainingWork* work);  ///< as Table::train
+    int (*train)(int device, int cell, int64_t networks, int32_t team, const TrainingPlan* plan, const SequenceData* data,
+                 const TrainingWork* work);  ///< as Table::train; `team` says nothing to it
     int (*qr)(int device, const LibraryQr* problem);
     int (*product)(int device, const LibraryProduct* problem);
     int (*close)(int device);  ///< gives back what the calling thread holds

@@ -192,17 +192,16 @@ struct AddThroughTanh : LibraryKernel {
 
 /// Readout and loss, and where a network learns the way back to what the readout saw. One block each.
 struct ReadoutPass : LibraryKernel {
-    static constexpr std::size_t shared_bytes = (product_scratch(256) + 64) * sizeof(float) + 64 * sizeof(double);
+    static constexpr std::size_t shared_bytes = product_scratch(256) * sizeof(float);
     AELLE_DEVICE void operator()(const Block& block) const {
+        const Team team(block);
         const TrainingWork& work = step.work_of(block);
         const bool stopped = *work.finite < 0;
         block.sync();
         if (stopped) return;
         const NetworkBatch network = step.batch_of(block);
         const TrainingPlan& plan = network.plan;
-        auto* reals = reinterpret_cast<double*>(block.shared());
-        auto* panel = reinterpret_cast<float*>(reals + 64);
-        Readout readout{block, plan, network.memory, panel, reals, reinterpret_cast<int*>(panel + product_scratch(threads))};
+        Readout readout{team, plan, network.memory, reinterpret_cast<float*>(block.shared())};
         readout.batch = network.batch;
         const int number = *step.number;
         readout.load(network.state(plan.steps - plan.target_steps + 1, plan.cell.readout), work.learning ? plan.dropout : 0.0, work.seed,
@@ -227,23 +226,20 @@ struct PullBackMatrix : LibraryKernel {
         float* memory = step.work_of(block).memory;
         const TrainingPlan& plan = *step.plan;
         const TermPlan& of = plan.cell.term[term];
-        pull_back(block, of, plan.cell.hidden, memory + plan.parameters, memory + plan.matrix_gradients + of.matrix,
+        pull_back(Team(block), of, plan.cell.hidden, memory + plan.parameters, memory + plan.matrix_gradients + of.matrix,
                   memory + plan.gradient);
     }
 };
 
 /// The optimiser. One block each.
 struct Descend : LibraryKernel {
-    static constexpr std::size_t shared_bytes = 64 * sizeof(double) + 64 * sizeof(int);
     AELLE_DEVICE void operator()(const Block& block) const {
         const TrainingWork& work = step.work_of(block);
         const bool stopped = *work.finite < 0;
         block.sync();
         if (stopped) return;
-        auto* reals = reinterpret_cast<double*>(block.shared());
         const int number = *step.number;
-        const bool good =
-            descend(block, *step.plan, work.memory, work.first_update + number + 1, reals, reinterpret_cast<int*>(reals + 64));
+        const bool good = descend(Team(block), *step.plan, work.memory, work.first_update + number + 1);
         if (block.thread() == 0 && !good) *work.finite = -(number + 1);
     }
 };

@@ -43,7 +43,8 @@ struct LibraryPath {
         return device.wait();
     }
 
-    static int train(int number, int cell, int64_t networks, const TrainingPlan* plan, const SequenceData* data, const TrainingWork* work) {
+    static int train(int number, int cell, int64_t networks, int32_t, const TrainingPlan* plan, const SequenceData* data,
+                     const TrainingWork* work) {
         Device* device = nullptr;
         if (const int status = Device::of(number, device)) return status;
         TrainingPlan host_plan;

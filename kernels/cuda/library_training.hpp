@@ -60,7 +60,7 @@ public:
             for (int t = plan_.steps - 1; t >= 0; --t) backward<stages - 1>(t);
             for (int n = 0; n < cell_.first_term[cell_.stages]; ++n)
                 if (cell_.term[n].offset >= 0) add_gradient(n);
-            run(1, Descend::shared_bytes, Descend{});
+            run(1, 0, Descend{});
         }
         LockStep one = step_;
         one.parts = 1;

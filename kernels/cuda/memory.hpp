@@ -31,6 +31,7 @@ inline int facts(int device, DeviceFacts* facts) {
     facts->minor = properties.minor;
     facts->multiprocessors = properties.multiProcessorCount;
     facts->shared_memory = static_cast<int64_t>(properties.sharedMemPerBlockOptin);
+    facts->l2_cache = properties.l2CacheSize;
     facts->memory = static_cast<int64_t>(properties.totalGlobalMem);  // without a context, which would hold memory of the device
     return 0;
 }
@@ -118,6 +119,7 @@ inline int device_count(int* count) {
 inline int facts(int, DeviceFacts* facts) {
     std::strcpy(facts->name, "emulation on the host");
     facts->multiprocessors = 2;
+    facts->l2_cache = 1 << 20;
     facts->memory = room();
     facts->shared_memory = 227 * 1024;
     facts->emulated = true;

@@ -1,7 +1,7 @@
 #pragma once
-/// Matrix products by one block of threads.
+/// Matrix products by a team of blocks.
 
-#include "kernels/cuda/block.hpp"
+#include "kernels/cuda/team.hpp"
 
 namespace aelle::cuda {
 
@@ -14,13 +14,16 @@ constexpr int product_scratch(int threads) { return 16 * (64 + 4) + 16 * (thread
 
 /// A tile of 64 x (Threads / 16 * Columns) of C, 4 x Columns a thread, from panels of 16 of the inner index.
 template <int Threads, int Columns, Along AlongA, Along AlongB, class T, class A, class B, class Store>
-AELLE_DEVICE void product_tiles(const Block& block, int m, int n, int k, T* shared, const A& a, const B& b, const Store& store) {
+AELLE_DEVICE void product_tiles(const Team& team, int m, int n, int k, T* shared, const A& a, const B& b, const Store& store) {
     constexpr int rows = 4, depth = 16, tile_m = 64, tile_n = Threads / 16 * Columns, ld_a = tile_m + 4, ld_b = tile_n + 4;
+    const Block& block = team.block();
+    int tile = 0;
     T* panel_a = shared;
     T* panel_b = shared + depth * ld_a;
     const int t = block.thread(), row = t % 16 * rows, column = t / 16 * Columns;
     for (int n0 = 0; n0 < n; n0 += tile_n) {
         for (int m0 = 0; m0 < m; m0 += tile_m) {
+            if (tile++ % team.size() != team.rank()) continue;
             T sum[rows][Columns] = {};
             const bool useful = m0 + row < m && n0 + column < n;
             for (int k0 = 0; k0 < k; k0 += depth) {
@@ -57,15 +60,15 @@ AELLE_DEVICE void product_tiles(const Block& block, int m, int n, int k, T* shar
             }
         }
     }
-    block.sync();
+    team.sync();
 }
 
 /// store(i, j, sum over k' < k of a(i, k') b(k', j)) for i < m, j < n, each by one thread and summed in the order of k', so that bits depend on the operands
-/// alone. `shared` holds product_scratch(Threads) numbers. Begins and ends with a barrier; k may be 0.
+/// alone. `shared` holds product_scratch(Threads) numbers. Ends with a barrier of the team, and what operands read must have passed one; k may be 0.
 template <int Threads, Along AlongA, Along AlongB, class T, class A, class B, class Store>
-AELLE_DEVICE void product(const Block& block, int m, int n, int k, T* shared, const A& a, const B& b, const Store& store) {
-    if (n > Threads / 16 * 4) product_tiles<Threads, 8, AlongA, AlongB>(block, m, n, k, shared, a, b, store);
-    else product_tiles<Threads, 4, AlongA, AlongB>(block, m, n, k, shared, a, b, store);
+AELLE_DEVICE void product(const Team& team, int m, int n, int k, T* shared, const A& a, const B& b, const Store& store) {
+    if (n > Threads / 16 * 4) product_tiles<Threads, 8, AlongA, AlongB>(team, m, n, k, shared, a, b, store);
+    else product_tiles<Threads, 4, AlongA, AlongB>(team, m, n, k, shared, a, b, store);
 }
 
 }  // namespace aelle::cuda

@@ -1,10 +1,11 @@
 #pragma once
-/// The readout of one minibatch by one block of threads: dropout, logits, softmax, cross-entropy, and the way back.
+/// The readout of one minibatch by a team of blocks: dropout, logits, softmax, cross-entropy, and the way back.
 
 #include <array>
 #include <cmath>
 
 #include "aelle/base/random_formulas.hpp"
+#include "kernels/cuda/optimiser.hpp"
 #include "kernels/cuda/product.hpp"
 #include "kernels/cuda/training_plan.hpp"
 
@@ -12,12 +13,10 @@ namespace aelle::cuda {
 
 struct Readout {
     static constexpr int threads = 256;
-    const Block& block;
+    const Team& team;
     const TrainingPlan& plan;
     float* memory;
     float* panel;
-    double* reals;
-    int* integers;
     int batch = 0;
     bool dropping = false;
 
@@ -35,7 +34,7 @@ struct Readout {
         const auto key = random_formulas::field_key(seed, variant, Purpose::dropout, update, 0);
         const auto least = static_cast<float>(rate), kept = static_cast<float>(1 / (1 - rate));
         const int64_t apart = plan.cell.state_size() * plan.batch;
-        block.each(columns() * hidden, [&](int64_t e) {
+        team.each(columns() * hidden, [&](int64_t e) {
             const int64_t i = e % hidden, j = e / hidden;
             float h = states[j / batch * apart + j % batch * hidden + i];
             if (dropping) {
@@ -57,39 +56,48 @@ struct Readout {
         float* logits = memory + plan.logits;
         const bool with_bias = plan.fc_bias;
         product<threads, Along::inner, Along::inner>(
-            block, classes, static_cast<int>(columns()), hidden, panel, [&](int c, int k) { return w[int64_t{c} * hidden + k]; },
+            team, classes, static_cast<int>(columns()), hidden, panel, [&](int c, int k) { return w[int64_t{c} * hidden + k]; },
             [&](int k, int j) { return features[k + int64_t{j} * hidden]; },
             [&](int c, int j, float sum) { logits[c + int64_t{j} * classes] = with_bias ? sum + constant[c] : sum; });
         const float scale = 1.0f / static_cast<float>(columns());
-        double sum = 0.0;
+        auto* losses = reinterpret_cast<double*>(memory + plan.column_losses);
+        auto* sums = reinterpret_cast<double*>(memory + plan.sums);
         int right = 0;
-        block.each(columns(), [&](int64_t j) {
-            sum += column_loss(logits + j * classes, targets.target(j), right);
-            if (!learning) return;
-            for (int c = 0; c < classes; ++c) logits[j * classes + c] *= scale;
-            logits[j * classes + targets.target(j)] -= scale;
-        });
-        correct = block.sum(right, integers);
-        return block.sum(sum, reals);
+        for (int64_t j = team.warp(); j < columns(); j += team.warps()) {
+            const double loss = column_loss(logits + j * classes, targets.target(j), learning, scale, right);
+            if (team.block().lane() == 0) losses[j] = loss;
+        }
+        correct = team.count(team.block().lane() == 0 ? right : 0, reinterpret_cast<int*>(sums));
+        return team.sum(columns(), sums, [&](int64_t j) { return losses[j]; });
     }
 
-    /// -log softmax of the target, without overflow, and exact where it rounds to 0 or 1 (kernels/softmax.hpp).
-    AELLE_DEVICE double column_loss(float* p, int target, int& right) const {
-        float top = p[0];
-        for (int c = 1; c < plan.classes; ++c) top = top < p[c] ? p[c] : top;
-        bool first = std::isfinite(p[target]) && p[target] == top;
-        for (int c = 0; first && c < target; ++c) first = p[c] != top;
-        right += first ? 1 : 0;
-        const float margin = p[target] - top;
+    /// By a warp: -log softmax of the target, without overflow, and exact where it rounds to 0 or 1 (kernels/softmax.hpp). p becomes probabilities, or
+    /// gradients times `scale`.
+    AELLE_DEVICE double column_loss(float* p, int target, bool learning, float scale, int& right) const {
+        const Block& block = team.block();
+        float top = p[target];
+        for (int c = block.lane(); c < plan.classes; c += warp_size) top = top < p[c] ? p[c] : top;
+        top = block.warp_max(top);
+        const float aim = p[target];
         float sum = 0.0f;
-        for (int c = 0; c < plan.classes; ++c) sum += p[c] = std::exp(p[c] - top);
-        for (int c = 0; c < plan.classes; ++c) p[c] /= sum;
-        return std::log(static_cast<double>(sum)) - static_cast<double>(margin);
+        int before = 0;  // classes that are as likely as the target and come first
+        block.sync_warp();
+        for (int c = block.lane(); c < plan.classes; c += warp_size) {
+            before += c < target && p[c] == top ? 1 : 0;
+            sum += p[c] = std::exp(p[c] - top);
+        }
+        sum = block.warp_sum(sum);
+        right += std::isfinite(aim) && aim == top && block.warp_sum(before) == 0 ? 1 : 0;
+        for (int c = block.lane(); c < plan.classes; c += warp_size) {
+            p[c] /= sum;
+            if (learning) p[c] = p[c] * scale - (c == target ? scale : 0.0f);
+        }
+        return std::log(static_cast<double>(sum)) - static_cast<double>(aim - top);
     }
 
     AELLE_DEVICE void copy_probabilities(float* to) const {
         const float* p = memory + plan.logits;
-        block.each(columns() * plan.classes, [&](int64_t e) { to[e] = p[e]; });
+        team.each(columns() * plan.classes, [&](int64_t e) { to[e] = p[e]; });
     }
 
     /// Gradients of the readout's parameters, and of what it saw into plan.d_features.
@@ -101,21 +109,17 @@ struct Readout {
         const float* d = memory + plan.logits;
         float* d_w = weights(plan.gradient);
         product<threads, Along::outer, Along::outer>(
-            block, classes, hidden, count, panel, [&](int c, int k) { return d[c + int64_t{k} * classes]; },
+            team, classes, hidden, count, panel, [&](int c, int k) { return d[c + int64_t{k} * classes]; },
             [&](int k, int i) { return features[i + int64_t{k} * hidden]; },
             [&](int c, int i, float sum) { d_w[int64_t{c} * hidden + i] = sum; });
         if (plan.fc_bias) {
             float* d_bias = bias(plan.gradient);
-            block.each(classes, [&](int64_t c) {
-                float sum = 0.0f;
-                for (int64_t j = 0; j < count; ++j) sum += d[c + j * classes];
-                d_bias[c] = sum;
-            });
+            row_sums(team, classes, count, d, classes, memory + plan.partial_sums, [&](int64_t c, float sum) { d_bias[c] = sum; });
         }
         float* d_features = memory + plan.d_features;
         const bool drop = dropping;
         product<threads, Along::outer, Along::inner>(
-            block, hidden, count, classes, panel, [&](int i, int c) { return w[int64_t{c} * hidden + i]; },
+            team, hidden, count, classes, panel, [&](int i, int c) { return w[int64_t{c} * hidden + i]; },
             [&](int c, int j) { return d[c + int64_t{j} * classes]; },
             [&](int i, int j, float sum) {
                 const int64_t e = i + int64_t{j} * hidden;

@@ -1,9 +1,10 @@
 #pragma once
-/// Training of many networks of one cell, one block of threads each: whole minibatches, forward, loss, backward through time and the optimiser,
-/// without the host (performance.md 4.3, T2). Weights, states and gradients lie in device memory and are read through the caches.
+/// Training of many networks of one cell, a team of blocks each: whole minibatches, forward, loss, backward through time and the optimiser,
+/// without the host (performance.md 4.2 and 4.3, T2 and T3). Weights, states and gradients lie in device memory and are read through the caches:
+/// teams are so large that the weights of all networks in flight stay in L2.
 ///
 /// Column t * batch + b belongs to step t of sequence b. Every number is found by one thread, or in a fixed order by all, so a network's bits depend
-/// neither on the networks beside it nor on how its batches are cut into launches.
+/// neither on the networks beside it nor on the size of its team nor on how its batches are cut into launches.
 
 #include <cmath>
 #include <limits>
@@ -22,11 +23,11 @@ inline constexpr int training_threads = 256;
 template <class Cell>
 struct Training {
     static constexpr int threads = training_threads, blocks_per_multiprocessor = 2;
-    static constexpr std::size_t shared_bytes = (product_scratch(threads) + 64) * sizeof(float) + 64 * sizeof(double);
+    static constexpr std::size_t shared_bytes = product_scratch(threads) * sizeof(float);
 
     const TrainingPlan* plan;
     SequenceData data;
-    const TrainingWork* work;  ///< of every block
+    const TrainingWork* work;  ///< of every team
 
     AELLE_DEVICE void operator()(const Block& block) const;
 };
@@ -36,15 +37,13 @@ class TrainingSteps {
 public:
     static constexpr int threads = training_threads;
 
-    AELLE_DEVICE TrainingSteps(const Block& block, const NetworkBatch& network)
-        : block_(block),
+    AELLE_DEVICE TrainingSteps(const Team& team, const NetworkBatch& network)
+        : team_(team),
           network_(network),
           plan_(network.plan),
           cell_(network.plan.cell),
           memory_(network.memory),
-          reals_(reinterpret_cast<double*>(block.shared())),
-          panel_(reinterpret_cast<float*>(reals_ + 64)),
-          integers_(reinterpret_cast<int*>(panel_ + product_scratch(threads))),
+          panel_(reinterpret_cast<float*>(team.block().shared())),
           hidden_(network.plan.cell.hidden),
           batch_(network.batch) {}
 
@@ -59,33 +58,43 @@ protected:
             const TermPlan& term = cell_.term[n];
             if (term.matrix < 0) continue;
             float* to = memory_ + plan_.matrices + term.matrix;
-            block_.each(int64_t{hidden_} * hidden_, [&](int64_t e) { to[e] = matrix_entry(term, hidden_, memory_ + plan_.parameters, e); });
+            team_.each(int64_t{hidden_} * hidden_, [&](int64_t e) { to[e] = matrix_entry(term, hidden_, memory_ + plan_.parameters, e); });
         }
     }
 
-    /// Terms that do not read the state, of all steps at once.
-    AELLE_PHASE void add_outer_term(const TermPlan& term, int stage, int64_t columns) const {
+    /// Pre-activations of all steps become what biases and noise say.
+    AELLE_PHASE void set_unit_terms(int stage, int64_t columns) const {
+        float* a = pre(stage);
+        const int64_t ld = pre_rows(stage);
+        team_.each(ld * columns, [&](int64_t e) {
+            const int64_t i = e % ld, column = e / ld;
+            float sum = 0.0f;
+            for (int n = cell_.first_term[stage]; n < cell_.first_term[stage + 1]; ++n) {
+                const TermPlan& term = cell_.term[n];
+                const int64_t row = i - int64_t{term.slot} * hidden_;
+                if (term.reads_state() || term.source == cells::Source::input || row < 0 || row >= term.rows) continue;
+                sum += network_.unit_term(term, row, column);
+            }
+            a[e] = sum;
+        });
+    }
+
+    /// Terms that read the input, of all steps at once.
+    AELLE_PHASE void add_input_term(const TermPlan& term, int stage, int64_t columns) const {
         float* a = pre(stage) + int64_t{term.slot} * hidden_;
         const int64_t ld = pre_rows(stage);
-        if (term.source == cells::Source::input) {
-            const float* w = network_.matrix(term);
-            const int width = term.columns;
-            if (plan_.one_hot) {
-                block_.each(term.rows * columns, [&](int64_t e) {
-                    const int64_t i = e % term.rows, column = e / term.rows;
-                    a[i + column * ld] += w[i * width + network_.symbol(column)];
-                });
-                return;
-            }
-            product<threads, Along::inner, Along::inner>(
-                block_, term.rows, static_cast<int>(columns), width, panel_, [&](int i, int k) { return w[int64_t{i} * width + k]; },
-                [&](int k, int j) { return network_.input(k, j); }, [&](int i, int j, float sum) { a[i + j * ld] += sum; });
+        const float* w = network_.matrix(term);
+        const int width = term.columns;
+        if (plan_.one_hot) {
+            team_.each(term.rows * columns, [&](int64_t e) {
+                const int64_t i = e % term.rows, column = e / term.rows;
+                a[i + column * ld] += w[i * width + network_.symbol(column)];
+            });
             return;
         }
-        block_.each(term.rows * columns, [&](int64_t e) {
-            const int64_t i = e % term.rows, column = e / term.rows;
-            a[i + column * ld] += network_.unit_term(term, i, column);
-        });
+        product<threads, Along::inner, Along::inner>(
+            team_, term.rows, static_cast<int>(columns), width, panel_, [&](int i, int k) { return w[int64_t{i} * width + k]; },
+            [&](int k, int j) { return network_.input(k, j); }, [&](int i, int j, float sum) { a[i + j * ld] += sum; });
     }
 
     /// Terms that read the state, of one step.
@@ -99,7 +108,7 @@ protected:
             const float* s = network_.source(term, t);
             float* to = a + int64_t{term.slot} * hidden_;
             product<threads, Along::inner, Along::inner>(
-                block_, term.rows, batch_, hidden_, panel_, [&](int i, int k) { return w[int64_t{i} * hidden_ + k]; },
+                team_, term.rows, batch_, hidden_, panel_, [&](int i, int k) { return w[int64_t{i} * hidden_ + k]; },
                 [&](int k, int j) { return NetworkBatch::through(term, s[k + int64_t{j} * hidden_]); },
                 [&](int i, int j, float sum) { to[i + j * ld] += sum; });
         }
@@ -118,7 +127,7 @@ protected:
             float* to = memory_ + (term.source == cells::Source::state ? plan_.delta_old : plan_.delta) +
                         int64_t{term.block} * plan_.batch * hidden_;
             product<threads, Along::outer, Along::inner>(
-                block_, hidden_, batch_, term.rows, panel_, [&](int j, int k) { return w[int64_t{k} * hidden_ + j]; },
+                team_, hidden_, batch_, term.rows, panel_, [&](int j, int k) { return w[int64_t{k} * hidden_ + j]; },
                 [&](int k, int b) { return d[k + b * ld]; },
                 [&](int j, int b, float sum) {
                     const int64_t e = j + int64_t{b} * hidden_;
@@ -129,7 +138,7 @@ protected:
 
     AELLE_PHASE void weight_gradients() const {
         float* g = gradient();
-        block_.each(cell_.parameters, [&](int64_t e) { g[e] = 0.0f; });
+        team_.each(cell_.parameters, [&](int64_t e) { g[e] = 0.0f; });
         if (plan_.one_hot) sort_columns();
         for (int s = 0; s < cell_.stages; ++s)
             for (int n = cell_.first_term[s]; n < cell_.first_term[s + 1]; ++n)
@@ -148,15 +157,11 @@ protected:
         };
         const auto delta = [&](int i, int k) { return d[i + k * ld]; };
         if (term.source == cells::Source::one) {
-            block_.each(term.rows, [&](int64_t i) {
-                float sum = 0.0f;
-                for (int64_t k = 0; k < columns; ++k) sum += d[i + k * ld];
-                to[i] += sum;
-            });
+            row_sums(team_, term.rows, columns, d, ld, memory_ + plan_.partial_sums, [&](int64_t i, float sum) { to[i] += sum; });
         } else if (term.source == cells::Source::input && plan_.one_hot) {
             const auto* order = reinterpret_cast<const int32_t*>(memory_ + plan_.column_order);
             const auto* start = reinterpret_cast<const int32_t*>(memory_ + plan_.symbol_start);
-            block_.each(int64_t{term.rows} * width, [&](int64_t e) {
+            team_.each(int64_t{term.rows} * width, [&](int64_t e) {
                 const int64_t i = e % term.rows, j = e / term.rows;
                 float sum = 0.0f;
                 for (int32_t k = start[j]; k < start[j + 1]; ++k) sum += d[i + order[k] * ld];
@@ -164,49 +169,59 @@ protected:
             });
         } else if (term.source == cells::Source::input) {
             product<threads, Along::outer, Along::outer>(
-                block_, term.rows, width, static_cast<int>(columns), panel_, delta, [&](int k, int j) { return network_.input(j, k); },
+                team_, term.rows, width, static_cast<int>(columns), panel_, delta, [&](int k, int j) { return network_.input(j, k); },
                 store);
         } else {
             product<threads, Along::outer, Along::outer>(
-                block_, term.rows, width, static_cast<int>(columns), panel_, delta,
+                team_, term.rows, width, static_cast<int>(columns), panel_, delta,
                 [&](int k, int j) {
                     return NetworkBatch::through(term, network_.source(term, k / batch_)[j + int64_t{k % batch_} * hidden_]);
                 },
                 store);
         }
-        if (term.matrix >= 0) pull_back(block_, term, hidden_, memory_ + plan_.parameters, to, gradient());
+        if (term.matrix >= 0) pull_back(team_, term, hidden_, memory_ + plan_.parameters, to, gradient());
     }
 
-    /// Columns by symbol, each symbol's in their order.
+    /// Columns by symbol, each symbol's in their order: every part of the columns is searched for every symbol at once.
     AELLE_PHASE void sort_columns() const {
         auto* order = reinterpret_cast<int32_t*>(memory_ + plan_.column_order);
         auto* start = reinterpret_cast<int32_t*>(memory_ + plan_.symbol_start);
-        const auto columns = static_cast<int32_t>(plan_.steps * batch_);
-        block_.each(cell_.input, [&](int64_t c) {
+        auto* counts = reinterpret_cast<int32_t*>(memory_ + plan_.symbol_counts);
+        const int64_t inputs = cell_.input;
+        const auto columns = static_cast<int32_t>(plan_.steps * batch_), length = (columns + symbol_parts - 1) / symbol_parts;
+        const auto search = [&](int64_t item, const auto& found) {
+            const auto first = static_cast<int32_t>(item / inputs) * length, end = first + length < columns ? first + length : columns;
+            for (int32_t k = first; k < end; ++k)
+                if (network_.symbol(k) == item % inputs) found(k);
+        };
+        team_.each(symbol_parts * inputs, [&](int64_t item) {
             int32_t count = 0;
-            for (int32_t k = 0; k < columns; ++k) count += network_.symbol(k) == c ? 1 : 0;
+            search(item, [&](int32_t) { ++count; });
+            counts[item] = count;
+        });
+        team_.each(inputs, [&](int64_t c) {
+            int32_t count = 0;
+            for (int part = 0; part < symbol_parts; ++part) count += counts[part * inputs + c];
             start[c + 1] = count;
         });
-        if (block_.thread() == 0) {
+        if (team_.thread() == 0) {
             start[0] = 0;
             for (int c = 0; c < cell_.input; ++c) start[c + 1] += start[c];
         }
-        block_.sync();
-        block_.each(cell_.input, [&](int64_t c) {
-            int32_t at = start[c];
-            for (int32_t k = 0; k < columns; ++k)
-                if (network_.symbol(k) == c) order[at++] = k;
+        team_.sync();
+        team_.each(symbol_parts * inputs, [&](int64_t item) {
+            int32_t at = start[item % inputs];
+            for (int64_t part = 0; part < item / inputs; ++part) at += counts[part * inputs + item % inputs];
+            search(item, [&](int32_t k) { order[at++] = k; });
         });
     }
 
-    const Block& block_;
+    const Team& team_;
     const NetworkBatch& network_;
     const TrainingPlan& plan_;
     const CellPlan& cell_;
     float* memory_;
-    double* reals_;
     float* panel_;
-    int* integers_;
     int hidden_, batch_;
 };
 
@@ -223,12 +238,12 @@ public:
         const TrainingWork& work = network_.work;
         build_matrices();
         forward();
-        Readout readout{block_, plan_, memory_, panel_, reals_, integers_};
+        Readout readout{team_, plan_, memory_, panel_};
         readout.batch = batch_;
         readout.load(last_states(), work.learning ? plan_.dropout : 0.0, work.seed, work.variant, network_.update);
         int correct = 0;
         const double loss = readout.loss(network_, work.learning, correct);
-        if (block_.thread() == 0) {
+        if (team_.thread() == 0) {
             work.losses[number] = loss;
             work.correct[number] = correct;
         }
@@ -238,21 +253,20 @@ public:
         readout.backward();
         backward();
         weight_gradients();
-        return descend(block_, plan_, memory_, work.first_update + number + 1, reals_, integers_);
+        return descend(team_, plan_, memory_, work.first_update + number + 1);
     }
 
 private:
     AELLE_DEVICE void forward() const {
         const int64_t columns = int64_t{plan_.steps} * batch_;
         for (int s = 0; s < cell_.stages; ++s) {
-            float* a = pre(s);
-            block_.each(pre_rows(s) * columns, [&](int64_t e) { a[e] = 0.0f; });
+            set_unit_terms(s, columns);
             for (int n = cell_.first_term[s]; n < cell_.first_term[s + 1]; ++n)
-                if (!cell_.term[n].reads_state()) add_outer_term(cell_.term[n], s, columns);
+                if (cell_.term[n].source == cells::Source::input) add_input_term(cell_.term[n], s, columns);
         }
         for (int b = 0; b < blocks; ++b) {
             float* start = network_.state(0, b);
-            block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { start[e] = 0.0f; });
+            team_.each(int64_t{hidden_} * batch_, [&](int64_t e) { start[e] = 0.0f; });
         }
         for (int t = 0; t < plan_.steps; ++t) forward_stage<0>(t);
     }
@@ -261,7 +275,7 @@ private:
     AELLE_DEVICE void forward_stage(int t) const {
         add_state_terms(Stage, t);
         const UnitPass<Cell, Stage> units(network_);
-        block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { units.forward(t, e); });
+        team_.each(int64_t{hidden_} * batch_, [&](int64_t e) { units.forward(t, e); });
         if constexpr (Stage + 1 < static_cast<int>(Cell::slots.size())) forward_stage<Stage + 1>(t);
     }
 
@@ -269,17 +283,17 @@ private:
         const int64_t count = cell_.state_size() * plan_.batch;
         float* delta = memory_ + plan_.delta;
         float* old = memory_ + plan_.delta_old;
-        block_.each(count, [&](int64_t e) { delta[e] = old[e] = 0.0f; });
+        team_.each(count, [&](int64_t e) { delta[e] = old[e] = 0.0f; });
         float* seen = delta + int64_t{cell_.readout} * plan_.batch * hidden_;
         for (int t = plan_.steps - 1; t >= 0; --t) {
             const int target = t - (plan_.steps - plan_.target_steps);
             if (target >= 0) {
                 const float* d = memory_ + plan_.d_features + int64_t{target} * batch_ * hidden_;
-                block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { seen[e] += d[e]; });
+                team_.each(int64_t{hidden_} * batch_, [&](int64_t e) { seen[e] += d[e]; });
             }
             backward_stage<static_cast<int>(Cell::slots.size()) - 1>(t);
             if (t == 0) break;
-            block_.each(count, [&](int64_t e) {
+            team_.each(count, [&](int64_t e) {
                 delta[e] += old[e];
                 old[e] = 0.0f;
             });
@@ -289,7 +303,7 @@ private:
     template <int Stage>
     AELLE_DEVICE void backward_stage(int t) const {
         const UnitPass<Cell, Stage> units(network_);
-        block_.each(int64_t{hidden_} * batch_, [&](int64_t e) { units.backward(t, e, memory_ + plan_.delta); });
+        team_.each(int64_t{hidden_} * batch_, [&](int64_t e) { units.backward(t, e, memory_ + plan_.delta); });
         pull_states_back(Stage, t);
         if constexpr (Stage > 0) backward_stage<Stage - 1>(t);
     }
@@ -297,18 +311,19 @@ private:
 
 template <class Cell>
 AELLE_DEVICE void Training<Cell>::operator()(const Block& block) const {
-    const TrainingWork mine = work[block.index()];
+    const Team team(block);
+    const TrainingWork mine = work[team.index()];
     const int batches = (mine.count + plan->batch - 1) / plan->batch;
     int done = 0;
     while (done < batches) {
         const int left = mine.count - done * plan->batch;
         const NetworkBatch network(*plan, data, mine, left < plan->batch ? left : plan->batch, done);
         ++done;
-        if (TrainingPass<Cell>(block, network).run(done - 1)) continue;
+        if (TrainingPass<Cell>(team, network).run(done - 1)) continue;
         done = -done;
         break;
     }
-    if (block.thread() == 0) *mine.finite = done;
+    if (team.thread() == 0) *mine.finite = done;
 }
 
 }  // namespace aelle::cuda

@@ -4,6 +4,8 @@
 #include <limits>
 #include <numeric>
 
+#include "kernels/cuda/team_size.hpp"
+
 namespace aelle::cuda {
 namespace {
 
@@ -32,9 +34,9 @@ Sequences::Sequences(const Library& library, const backend::SequenceTable& table
              .classes = narrow(table.classes)};
 }
 
-Group::Group(const Library& library, const PlannedCell& cell, const backend::GroupTraining& options, const backend::SequenceTable& data,
-             int64_t networks)
-    : library_(library), cell_(cell.place), networks_(networks) {
+Group::Group(const Library& library, const DeviceFacts& facts, const PlannedCell& cell, const backend::GroupTraining& options,
+             const backend::SequenceTable& data, int64_t networks)
+    : library_(library), facts_(facts), cell_(cell.place), networks_(networks) {
     plan_.cell = cell.plan;
     plan_.batch = narrow(options.batch);
     plan_.steps = narrow(data.steps);
@@ -77,6 +79,12 @@ backend::TrainingState Group::get(int64_t network) const {
     take(state.mean, plan_.mean, plan_.adam || plan_.momentum > 0);
     take(state.square, plan_.square, plan_.adam);
     return state;
+}
+
+int32_t Group::team(int64_t networks) const {
+    constexpr int64_t tile = 1024;  // units of a step's sequences that keep a block busy
+    const int64_t weights = (plan_.cell.parameters + plan_.cell.matrices) * static_cast<int64_t>(sizeof(float));
+    return team_size(facts_, networks, weights, int64_t{plan_.cell.hidden} * plan_.batch / tile, 2);
 }
 
 void Group::check(const Sequences& data, const Work& work) const {
@@ -137,8 +145,8 @@ std::vector<backend::TrainingGroup::Outcome> Group::run(const backend::DeviceSeq
     const DeviceMemory parts_memory = on_device(library_, parts.data(), parts.size(), "work");
     const Table& table = library_.table();
     if (!work.empty()) {
-        library_.check(table.train(library_.device(), cell_, static_cast<int64_t>(work.size()), plan_memory_.as<TrainingPlan>(),
-                                   &sequences.data(), parts_memory.as<TrainingWork>()),
+        library_.check(table.train(library_.device(), cell_, static_cast<int64_t>(work.size()), team(static_cast<int64_t>(work.size())),
+                                   plan_memory_.as<TrainingPlan>(), &sequences.data(), parts_memory.as<TrainingWork>()),
                        learning ? "training" : "evaluation");
     }
     losses.download(b.losses.data(), b.losses.size() * sizeof(double));

@@ -44,8 +44,8 @@ private:
 
 class Group final : public backend::TrainingGroup {
 public:
-    Group(const Library& library, const PlannedCell& cell, const backend::GroupTraining& options, const backend::SequenceTable& data,
-          int64_t networks);
+    Group(const Library& library, const DeviceFacts& facts, const PlannedCell& cell, const backend::GroupTraining& options,
+          const backend::SequenceTable& data, int64_t networks);
 
     int64_t size() const override { return networks_; }
     void set(int64_t network, const backend::TrainingState& state) override;
@@ -67,7 +67,11 @@ private:
         return static_cast<std::size_t>(network * plan_.memory + offset) * sizeof(float);
     }
 
+    /// Blocks of each of so many networks.
+    int32_t team(int64_t networks) const;
+
     const Library& library_;
+    const DeviceFacts& facts_;
     int cell_;
     int64_t networks_;
     TrainingPlan plan_;

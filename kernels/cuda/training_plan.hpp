@@ -1,9 +1,11 @@
 #pragma once
 /// What the training kernel is told: plain data, made on the host, and where a network's numbers lie in its memory.
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/cuda/plan.hpp"
+#include "kernels/cuda/team.hpp"
 
 namespace aelle::cuda {
 
@@ -14,6 +16,8 @@ struct SequenceData {
     const int32_t* targets = nullptr;  ///< (target_steps) of each
     int32_t steps = 0, features = 0, target_steps = 0, classes = 0;
 };
+
+inline constexpr int symbol_parts = 16, row_sum_parts = 16;
 
 /// Of all networks of a group. Offsets count floats from the beginning of a network's memory.
 struct TrainingPlan {
@@ -32,8 +36,12 @@ struct TrainingPlan {
     int64_t logits = 0;                          ///< (C x target_steps batch), then their gradients
     int64_t d_features = 0;                      ///< (H x target_steps batch)
     int64_t column_order = 0,
-            symbol_start = 0;  ///< of one-hot inputs: columns by symbol (int32, steps batch), and where each symbol begins (I + 1)
-    int64_t memory = 0;        ///< floats of one network
+            symbol_start = 0;   ///< of one-hot inputs: columns by symbol (int32, steps batch), and where each symbol begins (I + 1)
+    int64_t symbol_counts = 0;  ///< of one-hot inputs: (symbol_parts x I) how often each occurs in a part of the columns
+    int64_t partial_sums = 0;   ///< (row_sum_parts x most rows of a bias) of row_sums()
+    int64_t column_losses = 0;  ///< (target_steps batch) doubles
+    int64_t sums = 0;           ///< Team::sum() and Team::count() of doubles and integers
+    int64_t memory = 0;         ///< floats of one network
 };
 
 /// Lays out a network's memory; everything else of the plan must be there.
@@ -64,6 +72,12 @@ inline void lay_out(TrainingPlan& plan) {
     plan.d_features = take(cell.hidden * targets);
     plan.column_order = take(plan.one_hot ? columns : 0);
     plan.symbol_start = take(plan.one_hot ? cell.input + 1 : 0);
+    plan.symbol_counts = take(plan.one_hot ? symbol_parts * cell.input : 0);
+    int64_t rows = plan.classes;
+    for (int s = 0; s < cell.stages; ++s) rows = std::max(rows, int64_t{cell.slots[s]} * cell.hidden);
+    plan.partial_sums = take(row_sum_parts * rows);
+    plan.column_losses = take(2 * targets);
+    plan.sums = take(std::max(2 * Team::sum_scratch, Team::count_scratch));
     plan.memory = at;
 }
 

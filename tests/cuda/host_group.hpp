@@ -80,8 +80,8 @@ public:
                             .finite = &finite[n]});
             if (learning) updates_[n] += static_cast<int64_t>(batches);
         }
-        ASSERT_EQ(launch(nullptr, static_cast<int64_t>(work.size()), Training<Cell>::shared_bytes,
-                         Training<Cell>{&plan_, sequences_.data, work.data()}),
+        ASSERT_EQ(launch(nullptr, static_cast<int64_t>(work.size()) * team, Training<Cell>::shared_bytes,
+                         Training<Cell>{&plan_, sequences_.data, work.data()}, team),
                   0);
     }
 
@@ -92,6 +92,7 @@ public:
     std::vector<float> parameters(std::size_t n) const { return part(n, plan_.parameters); }
     std::vector<float> gradient(std::size_t n) const { return part(n, plan_.gradient); }
 
+    int team = 1;  ///< blocks of each network
     std::vector<std::vector<double>> losses;
     std::vector<std::vector<int32_t>> correct;
     std::vector<int32_t> finite;

@@ -260,9 +260,9 @@ TEST(CudaLibraryTraining, CellsAreFoundByTheirPlace) {
     const TrainingWork work{
         .memory = memory.data(), .order = order.data(), .count = 4, .losses = &loss, .correct = &correct, .finite = &finite};
     using Path = LibraryPath<PlainDevice>;
-    EXPECT_EQ(Path::train(0, 99, 1, &setting.plan, &setting.sequences.data, &work), unknown_cell);
+    EXPECT_EQ(Path::train(0, 99, 1, 1, &setting.plan, &setting.sequences.data, &work), unknown_cell);
     EXPECT_EQ(loss, -1.0);
-    EXPECT_EQ(Path::train(0, 1, 1, &setting.plan, &setting.sequences.data, &work), 0);  // Lstm is the second of the list
+    EXPECT_EQ(Path::train(0, 1, 1, 1, &setting.plan, &setting.sequences.data, &work), 0);  // Lstm is the second of the list
     EXPECT_GT(loss, 0.0);
     EXPECT_EQ(finite, 1);
 }

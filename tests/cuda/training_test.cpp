@@ -170,7 +170,7 @@ TYPED_TEST(CudaTraining, LossAndGradientAreThoseOfTheReference) {
     }
 }
 
-TYPED_TEST(CudaTraining, BitsDependNeitherOnOtherNetworksNorOnCutsNorOnTheOrderOfThreads) {
+TYPED_TEST(CudaTraining, BitsDependNeitherOnOtherNetworksNorOnCutsNorOnTeamsNorOnTheOrderOfThreads) {
     const Problem p{.every_step = true, .dropout = 0.2, .batch = 4};
     const Setting<TypeParam> setting(p);
     const std::vector<float> first = setting.packed(), second = setting.packed(4);
@@ -178,9 +178,10 @@ TYPED_TEST(CudaTraining, BitsDependNeitherOnOtherNetworksNorOnCutsNorOnTheOrderO
     HostGroup<TypeParam> alone(setting.plan, setting.host, {first});
     alone.run({order}, true);
     ASSERT_EQ(alone.finite[0], 3);
-    for (const auto thread_order : {emulation::Order::descending, emulation::Order::shuffled}) {
+    for (const auto& [thread_order, team] : {std::pair{emulation::Order::descending, 1}, {emulation::Order::shuffled, 2}}) {
         const EmulationOrder guard(thread_order);
         HostGroup<TypeParam> group(setting.plan, setting.host, {first, second});
+        group.team = team;
         group.run({numbers(4), numbers(8, 3)}, true);
         group.run({numbers(6, 4), numbers(3)}, true);
         EXPECT_EQ(group.parameters(0), alone.parameters(0));
@@ -211,6 +212,28 @@ TYPED_TEST(CudaTraining, EvaluationIsWithoutNoiseOrDropoutAndChangesNothing) {
 }
 
 using cells::Lstm;
+
+// So many units and sequences that every block of a team has tiles of its own.
+TEST(CudaTrainingTeams, BitsOfLargeNetworksDoNotDependOnTheSizeOfTheTeam) {
+    for (const bool symbols : {false, true}) {
+        const Setting<Lstm> setting({.symbols = symbols, .every_step = true, .dropout = 0.3, .hidden = 72, .batch = 36});
+        TrainingPlan plan = setting.plan;
+        plan.clip = 0.5;
+        std::vector<float> whole;
+        double loss = 0;
+        for (const int team : {1, 2, 4, 16}) {
+            HostGroup<Lstm> group(plan, setting.host, {setting.packed()});
+            group.team = team;
+            std::vector<int32_t> order = numbers(36);
+            for (int32_t& sequence : order) sequence %= 20;
+            group.run({order}, true);
+            if (team == 1) whole = group.parameters(0), loss = group.losses[0][0];
+            EXPECT_EQ(group.parameters(0), whole) << team;
+            EXPECT_EQ(group.losses[0][0], loss) << team;
+        }
+        EXPECT_NE(whole, setting.packed());
+    }
+}
 
 TEST(CudaTrainingOptimisers, MomentumAndClippingAsWritten) {
     const Setting<Lstm> setting({});
