@@ -211,6 +211,7 @@ int run_gpu(const GpuOptions& options, Output& output) {
     add_gpu_ceilings(bench);
     add_gpu_qr(bench, 0.7 * options.seconds);
     add_gpu_chains(bench, 0.6 * options.seconds);
+    add_gpu_force(bench, 0.55 * options.seconds);
     add_gpu_training(bench);
     const bool good = bench.finish();
     if (bench.nvidia() != nullptr) bench.check_nvidia(bench.nvidia()->close(bench.device()), "giving back handles");

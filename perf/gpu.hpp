@@ -91,6 +91,7 @@ private:
 void add_gpu_ceilings(GpuBench& bench);
 void add_gpu_qr(GpuBench& bench, double until);  ///< until: seconds to be left afterwards
 void add_gpu_chains(GpuBench& bench, double until);
+void add_gpu_force(GpuBench& bench, double until);
 void add_gpu_training(GpuBench& bench);
 
 /// The exit status: 0 also where there is no device, which is said.

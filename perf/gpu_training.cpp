@@ -1,5 +1,5 @@
-// One parameter update, minibatch, forward pass, loss, backward pass, Adam, dropout and noise, of several networks in flight: our kernel, one block each
-// (performance.md 4.3, T2), and beside it the same by cuBLAS over all networks in a captured graph (T0). Unit: one update of all networks. FLOP: the
+// One parameter update, minibatch, forward pass, loss, backward pass, Adam, dropout and noise, of several networks in flight: our kernel, a team of blocks
+// each (performance.md 4.3, T3), and beside it the same by cuBLAS over all networks in a captured graph (T0). Unit: one update of all networks. FLOP: the
 // products alone (update_flop). Error: of the gradient of one batch, which an update by SGD at rate 1 shows, against the host's, of all
 // parameters together over the largest value.
 
@@ -22,37 +22,40 @@ namespace {
 
 constexpr double dropout = 0.1;
 constexpr uint64_t seed = 1;
-constexpr int64_t classes = 10;
 
 /// What makes sequences and groups: the engine, or libaelle_cuda.so with the other library's training.
 class Maker {
 public:
     Maker(const GpuBench& bench, bool by_library)
         : library_(by_library ? cuda::with_library_training(bench.library().table(), *bench.nvidia()) : bench.library().table(),
-                   bench.device()) {}
+                   bench.device()),
+          facts_(bench.facts()) {}
     std::unique_ptr<backend::TrainingGroup> group(const learn::Model& model, const backend::GroupTraining& options,
                                                   const backend::SequenceTable& shape, int64_t networks) const {
         const cells::ParameterLayout layout(*model.cell, model.shape, model.parameters);
         const auto planned = cuda::plan_for(cells::AllCells{}, *model.cell, layout, model.parameters);
-        return std::make_unique<cuda::Group>(library_, planned, options, shape, networks);
+        return std::make_unique<cuda::Group>(library_, facts_, planned, options, shape, networks);
     }
 
 private:
     cuda::Library library_;
+    const cuda::DeviceFacts& facts_;
 };
 
 struct Problem {
     const cells::CellSpec* cell;
-    int64_t hidden, batch;
+    int64_t hidden, batch, classes;
     const learn::Sequences* data;
     const learn::DeviceCopy* copy;
+    bool symbols = false;
 
     learn::Model model() const {
         return learn::initial_model(*cell, {.hidden = hidden, .input = data->features()}, classes, {}, {}, seed, 0);
     }
     double flop() const {
-        return update_flop(*cell, {.hidden = hidden, .input = data->features()},
-                           {.steps = data->steps(), .batch = batch, .classes = classes});
+        return update_flop(
+            *cell, {.hidden = hidden, .input = data->features()},
+            {.steps = data->steps(), .batch = batch, .classes = classes, .one_hot = symbols, .every_step = data->target_steps() > 1});
     }
 };
 
@@ -88,7 +91,7 @@ std::vector<double> host_gradient(const Problem& p) {
 
 double gradient_error(const Problem& p, const Maker& maker, const std::vector<double>& expected) {
     const learn::Model model = p.model();
-    const auto group = maker.group(model, {.adam = false, .learning_rate = 1.0, .dropout = dropout, .batch = p.batch, .classes = classes},
+    const auto group = maker.group(model, {.adam = false, .learning_rate = 1.0, .dropout = dropout, .batch = p.batch, .classes = p.classes},
                                    p.copy->shape(), 1);
     const std::vector<float> start = packed(model);
     group->set(0, {.parameters = start, .mean = {}, .square = {}});
@@ -105,7 +108,7 @@ public:
 
     Fleet(const Problem& p, const Maker& maker, int64_t networks)
         : p_(p),
-          group_(maker.group(p.model(), {.adam = true, .learning_rate = 1e-4, .dropout = dropout, .batch = p.batch, .classes = classes},
+          group_(maker.group(p.model(), {.adam = true, .learning_rate = 1e-4, .dropout = dropout, .batch = p.batch, .classes = p.classes},
                              p.copy->shape(), networks)) {
         const std::vector<float> start = packed(p.model()), zero(start.size());
         for (int64_t n = 0; n < networks; ++n) group_->set(n, {.parameters = start, .mean = zero, .square = zero});
@@ -193,12 +196,29 @@ void measure_cell(GpuBench& bench, const Problem& p, const std::string& prefix, 
                    rounded(static_cast<double>(p.batch * most) / spread(times.back()).median, 3) + " sequences/s");
 }
 
+/// Next character, from windows of 100 of 82 characters: large networks, whose weights a team shares.
+void add_gpu_characters(GpuBench& bench) {
+    const auto& lstm = cells::find_cell("lstm");
+    const int64_t batch = bench.tiny() ? 4 : 32, steps = bench.tiny() ? 3 : 100;
+    const std::vector<int64_t> sizes = bench.tiny() ? std::vector<int64_t>{2} : std::vector<int64_t>{8, 64};
+    for (const int64_t hidden : bench.tiny() ? std::vector<int64_t>{7} : std::vector<int64_t>{128, 256, 512}) {
+        const std::string name = "gpu/training/charrnn/lstm/" + std::to_string(hidden);
+        if (!bench.wanted(name)) continue;
+        bench.attempt(name, [&] {
+            const auto data = synthetic_charrnn(20 * batch, steps);
+            const learn::DeviceCopy copy(bench.engine(), *data);
+            measure_cell(bench, {&lstm, hidden, batch, 82, data.get(), &copy, true}, name, sizes, 2.5);
+        });
+    }
+}
+
 }  // namespace
 
 void add_gpu_training(GpuBench& bench) {
     std::vector<const cells::CellSpec*> chosen;
     for (const cells::CellSpec& cell : cells::all_cells())
         if (cell.name != "rank1" && cell.gated_form_of.empty()) chosen.push_back(&cell);  // trained by FORCE; not in the studies
+    add_gpu_characters(bench);
     // The LSTM first: should the time not do for all, then it is among those that were measured.
     std::stable_partition(chosen.begin(), chosen.end(), [](const cells::CellSpec* cell) { return cell->name == "lstm"; });
     const int64_t hidden = bench.tiny() ? 6 : 64, batch = bench.tiny() ? 4 : 128;
@@ -215,7 +235,7 @@ void add_gpu_training(GpuBench& bench) {
                 data = synthetic_smnist(20 * batch);
                 copy = std::make_unique<learn::DeviceCopy>(bench.engine(), *data);
             }
-            measure_cell(bench, {cell, hidden, batch, data.get(), copy.get()}, name, sizes, budget);
+            measure_cell(bench, {cell, hidden, batch, 10, data.get(), copy.get()}, name, sizes, budget);
         });
     }
 }

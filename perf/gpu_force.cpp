@@ -1,0 +1,141 @@
+// FORCE (performance.md section 5, F5): networks of one size trained side by side, and closed loops with frozen weights, 15 of every network as the study
+// tests its epochs. Unit: one step of all networks, or of all loops. FLOP: products with the tenth of M that is not zero, and updates at
+// every other step. Error: the largest |z' - z'_host| over the first 100 steps, where chaos has not yet spread rounding.
+
+#include <algorithm>
+#include <cmath>
+
+#include "aelle/base/random.hpp"
+#include "aelle/base/text.hpp"
+#include "aelle/learn/force.hpp"
+#include "aelle/tasks/signal.hpp"
+#include "cases.hpp"
+#include "gpu.hpp"
+
+namespace aelle::perf {
+namespace {
+
+constexpr int64_t period = 1200, learn_every = 2, loops = 15, early = 100, longest = 400;
+
+class Fleet {
+public:
+    Fleet(const backend::GroupEngine& engine, int64_t hidden, int64_t networks)
+        : hidden_(hidden),
+          options_{.hidden = hidden},
+          target_(tasks::one_period({}, period)),
+          outputs_(static_cast<std::size_t>(networks)),
+          group_(make(engine, networks)) {}
+
+    backend::ForceGroup& group() { return *group_; }
+    /// So many steps of training of all networks.
+    void train(int64_t steps) {
+        while (steps > 0) {
+            const int64_t at = done_ % period, now = std::min({steps, longest, period - at});
+            std::vector<backend::ForceGroup::Work> work;
+            for (std::size_t n = 0; n < outputs_.size(); ++n) {
+                outputs_[n].resize(static_cast<std::size_t>(now));
+                work.push_back({static_cast<int64_t>(n), done_, {target_.data() + at, static_cast<std::size_t>(now)}, outputs_[n]});
+            }
+            group_->run(learn_every, work);
+            done_ += now;
+            steps -= now;
+        }
+    }
+    /// Of the first network: the host's steps against ours, from the beginning.
+    double error() {
+        std::vector<double> expected(early);
+        auto loop = cpu().force_loop({hidden_, 0}, learn::initial_rank1(options_, 1, 0), options_.alpha);
+        loop->set(seeded(loop->get()));
+        loop->run(0, learn_every, std::span(target_).first(early), expected);
+        group_->set(0, seeded(group_->get(0)));
+        train(early);
+        double worst = 0;
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+            const double error = std::fabs(outputs_[0][i] - expected[i]);
+            worst = error <= worst ? worst : error;  // keeps NaN
+        }
+        return worst;
+    }
+    std::vector<backend::ForceState> starts() const { return std::vector(static_cast<std::size_t>(loops), seeded(group_->get(0, false))); }
+
+private:
+    std::unique_ptr<backend::ForceGroup> make(const backend::GroupEngine& engine, int64_t networks) const {
+        std::vector<cells::Parameters> all;
+        for (int64_t n = 0; n < networks; ++n) all.push_back(learn::initial_rank1(options_, 1, static_cast<uint64_t>(n)));
+        return engine.force({hidden_, 0}, all, options_.alpha, longest);
+    }
+    template <class State>  // of a loop on the host or of a network of the group
+    static State seeded(State state) {
+        RandomStream numbers(1, 0, Purpose::initial_state);
+        for (double& x : state.x) x = 0.5 * numbers.normal();
+        state.z = 0.5 * numbers.normal();
+        return state;
+    }
+
+    int64_t hidden_;
+    learn::ForceOptions options_;
+    std::vector<double> target_;
+    std::vector<std::vector<double>> outputs_;
+    std::unique_ptr<backend::ForceGroup> group_;
+    int64_t done_ = 0;
+};
+
+GpuCase case_of(const GpuBench& bench, const std::string& name, int64_t hidden, int64_t networks, double updates, double count) {
+    GpuCase made;
+    made.what.name = name;
+    made.what.parameters = {{"units", std::to_string(hidden)}, {"networks", std::to_string(networks)}};
+    const double squares = static_cast<double>(hidden * hidden);
+    made.what.amount = squares * (2 * learn::ForceOptions{}.density + 4 * updates) * count;
+    made.peak = bench.peaks().twofold;
+    return made;
+}
+
+}  // namespace
+
+void add_gpu_force(GpuBench& bench, double until) {
+    const int64_t hidden = bench.tiny() ? 12 : 512, networks = bench.tiny() ? 2 : bench.facts().multiprocessors;
+    const std::string training = "gpu/force/training/" + std::to_string(hidden), tests = "gpu/force/loops/" + std::to_string(hidden);
+    if ((!bench.wanted(training) && !bench.wanted(tests)) || (bench.left() < until && !bench.tiny())) return;
+    if (hidden > bench.engine().largest_force()) {
+        bench.say(training + ": left out: the device takes up to " + std::to_string(bench.engine().largest_force()) + " units");
+        return;
+    }
+    bench.attempt(training, [&] {
+        Fleet fleet(bench.engine(), hidden, networks);
+        const auto all = static_cast<double>(networks);
+        GpuCase made = case_of(bench, training, hidden, networks, 1.0 / learn_every, all);
+        made.what.unit = "one step of all networks";
+        made.check.error = fleet.error();
+        made.seconds = bench.time([&](int64_t units) { fleet.train(units); }, 1.5);
+        const double step = spread(made.seconds).median;
+        bench.row(std::move(made));
+
+        std::vector<backend::ForceGroup::Loops> parts;
+        for (int64_t n = 0; n < networks; ++n) parts.push_back({n, fleet.starts()});
+        const auto frozen = fleet.group().frozen(parts, longest);
+        std::vector<Matrix<double>> outputs;
+        for (int64_t n = 0; n < networks; ++n) outputs.emplace_back(loops, longest);
+        const auto run = [&](int64_t units) {
+            while (units > 0) {
+                const int64_t now = std::min(units, longest);
+                std::vector<backend::FrozenGroup::Work> work;
+                for (int64_t n = 0; n < networks; ++n) {
+                    const auto whole = outputs[static_cast<std::size_t>(n)].view();
+                    work.push_back({n, {whole.data, loops, now, whole.ld}});
+                }
+                frozen->run(work);
+                units -= now;
+            }
+        };
+        run(1);
+        GpuCase rollouts = case_of(bench, tests, hidden, networks, 0.0, all * loops);
+        rollouts.what.unit = "one step of 15 loops of all networks";
+        rollouts.seconds = bench.time(run, 1.0);
+        const double loop_step = spread(rollouts.seconds).median / loops;
+        bench.row(std::move(rollouts));
+        bench.remember("FORCE " + rounded(1e6 * step / all, 3) + " us a step and network, loops " + rounded(1e6 * loop_step / all, 3) +
+                       " us");
+    });
+}
+
+}  // namespace aelle::perf
