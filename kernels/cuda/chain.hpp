@@ -26,13 +26,14 @@ class TangentStep {
 public:
     AELLE_DEVICE TangentStep(const Block& block, const ChainPlan& plan, const ChainWork& work, const ChainErrorsMemory& errors)
         : block_(block),
+          team_(block),
           plan_(plan),
           cell_(plan.cell),
           work_(work),
           memory_(work.memory),
           hidden_(plan.cell.hidden),
           columns_(plan.exponents),
-          errors_(block, errors),
+          errors_(team_, errors),
           log_r_(at(plan.log_r)),
           ratios_{reinterpret_cast<float*>(at(plan.ratios)), plan.exponents, plan.exponents, plan.ratios_ld()} {}
 
@@ -200,6 +201,7 @@ protected:
     }
 
     const Block& block_;
+    const Team team_;
     const ChainPlan& plan_;
     const CellPlan& cell_;
     const ChainWork& work_;

@@ -1,5 +1,5 @@
 #pragma once
-/// Bounds of rounding of a Lyapunov chain by one block of threads: lyapunov::Factorisation and lyapunov::ChainErrors (src/lyapunov/rounding.hpp,
+/// Bounds of rounding of a Lyapunov chain by a team of blocks: lyapunov::Factorisation and lyapunov::ChainErrors (src/lyapunov/rounding.hpp,
 /// which says what is estimated and why) for a chain whose tangents are factored at every step by reflections, QrMethod::accurate.
 ///
 /// With the ratios U = diag(R)^-1 R (K x K), the direction D (strictly lower triangular, what rounding has done to the columns of Q so far in units
@@ -10,9 +10,10 @@
 /// |W_ll| is added to the error of sum l, and D_kl becomes W_kl r_kk / r_ll and 2 random numbers. Rows of W are found without one another: a warp
 /// takes a few of them through all columns, W_ij = (U D)_ij + G'_ij - sum over m < j of W_im U_mj, eight columns at a time, and waits for no other.
 /// Random numbers are those of the host, number for number; sums of products are taken in an order that K alone decides, and all else are
-/// maxima, so that bits depend neither on the number of threads nor on what runs beside a chain.
+/// maxima, so that bits depend neither on the number of threads and blocks nor on what runs beside a chain.
 ///
-/// Functions end with a barrier, and what their arguments hold must have passed one. All threads of the block call them, 1 to 32 warps.
+/// Functions end with a barrier of the team, and what their arguments hold must have passed one. All threads of the team call them, and all of them
+/// see what the arguments lie in: device memory, or shared memory where the team is one block.
 
 #include <cmath>
 #include <cstddef>
@@ -23,7 +24,7 @@
 #include <vector>
 
 #include "aelle/base/random.hpp"
-#include "kernels/cuda/block.hpp"
+#include "kernels/cuda/team.hpp"
 #include "kernels/cuda/view.hpp"
 
 #if defined(__CUDACC__)
@@ -45,7 +46,7 @@ inline std::vector<float> chain_noise(int64_t columns) {
     return noise;
 }
 
-/// Where the numbers of one chain lie: in `data`, of bytes(D, K), aligned to 16, in memory that all threads of the block see.
+/// Where the numbers of one chain lie: in `data`, of bytes(D, K), aligned to 16, in memory that all threads of the team see.
 struct ChainErrorsMemory {
     char* data = nullptr;
     const float* noise = nullptr;    ///< chain_noise(K), shared by all chains
@@ -54,7 +55,7 @@ struct ChainErrorsMemory {
     static constexpr int padded(int n) { return (n + 15) / 16 * 16; }
     static constexpr int64_t matrix_bytes(int columns) { return int64_t{4} * padded(columns) * columns; }
     static constexpr int64_t bytes(int dimension, int columns) {
-        return 2 * matrix_bytes(columns) + 8 * (int64_t{5} * padded(columns) + scratch_size + 8 + padded(dimension));
+        return 2 * matrix_bytes(columns) + 8 * (int64_t{5} * padded(columns) + 8 + padded(dimension));
     }
 
     /// Of the two matrices, as in lyapunov::ChainErrors.
@@ -65,12 +66,12 @@ struct ChainErrorsMemory {
     AELLE_HOST_DEVICE float* direction() const { return reinterpret_cast<float*>(data); }
     AELLE_HOST_DEVICE double* sums() const { return vector(0); }  ///< (K) estimated errors of sums of log|r_jj|
     /// Where in `noise` the last step began.
-    AELLE_HOST_DEVICE int* shift() const { return reinterpret_cast<int*>(vector(5) + scratch_size); }
+    AELLE_HOST_DEVICE int* shift() const { return reinterpret_cast<int*>(vector(5)); }
 
     // What a step leaves.
     AELLE_HOST_DEVICE double* scales() const { return vector(1); }  ///< (K) rounding of columns in units of u
     /// (D) largest entry of every row of Z, as raised so far.
-    AELLE_HOST_DEVICE double* rows() const { return vector(5) + scratch_size + 8; }
+    AELLE_HOST_DEVICE double* rows() const { return vector(5) + 8; }
     /// (ld x K) W; before it is found, whatever else there is to keep.
     AELLE_HOST_DEVICE float* turned() const { return reinterpret_cast<float*>(data + matrix_bytes(columns)); }
 
@@ -78,8 +79,6 @@ struct ChainErrorsMemory {
     AELLE_HOST_DEVICE double* in_r() const { return vector(2); }   ///< (K)
     AELLE_HOST_DEVICE double* sizes() const { return vector(3); }  ///< (K) r_kk over what lies in the middle of them
     AELLE_HOST_DEVICE float* weights() const { return reinterpret_cast<float*>(vector(4)); }  ///< (K) sizes of G'
-    static constexpr int scratch_size = 64;
-    AELLE_HOST_DEVICE double* scratch() const { return vector(5); }
 
 private:
     AELLE_HOST_DEVICE double* vector(int i) const { return reinterpret_cast<double*>(data + 2 * matrix_bytes(columns)) + i * ld(); }
@@ -93,8 +92,11 @@ inline constexpr float rounding_of_q = 2.0f;
 inline constexpr double growth_range = 80.0;                  // of exp in single precision
 inline constexpr double most_growth = 5.5406223843935098e34;  // exp(growth_range)
 
-inline constexpr int width = 8;         ///< columns of W that a warp finds together
-inline constexpr int whole_warp = 256;  ///< columns from which on a warp takes 32 rows, not 16 with every sum in two parts
+inline constexpr int width = 8;  ///< columns of W that a warp finds together
+
+/// Columns from which on a warp takes 8 rows of W with every sum in four parts, not 16 in two: so many are shared among blocks, where the longest rows
+/// decide the time. By K alone, since it decides the order of sums.
+inline constexpr int four_parts = 512;
 
 template <class T>
 struct Precision {
@@ -118,15 +120,6 @@ AELLE_DEVICE void load_four(const float* from, float (&to)[4]) {
 #else
     for (int e = 0; e < 4; ++e) to[e] = from[e];
 #endif
-}
-
-/// Largest over all threads, the same in all of them; `scratch` holds a number for each warp and is used up to a barrier yet to come.
-AELLE_DEVICE double block_max(const Block& block, double value, double* scratch) {
-    value = block.warp_max(value);
-    if (block.lane() == 0) scratch[block.warp()] = value;
-    block.sync();
-    for (int w = 0; w < block.warps(); ++w) value = larger(value, scratch[w]);
-    return value;
 }
 
 /// Of eight numbers of every lane the largest over all lanes: of number `lane() / 4`. Lanes of a half exchange half of what is left.
@@ -173,9 +166,10 @@ AELLE_DEVICE void add_products(int begin, int end, int part, const Left& left, c
 /// Adds up the parts.
 template <int Parts>
 AELLE_DEVICE void gather(const Block& block, float (&sum)[width]) {
-    if constexpr (Parts == 2) {
+    AELLE_UNROLL
+    for (int lanes = warp_size / Parts; lanes < warp_size; lanes *= 2) {
         AELLE_UNROLL
-        for (int c = 0; c < width; ++c) sum[c] += block.shuffle_xor(sum[c], warp_size / 2);
+        for (int c = 0; c < width; ++c) sum[c] += block.shuffle_xor(sum[c], lanes);
     }
 }
 
@@ -204,26 +198,18 @@ class ChainErrors {
     static constexpr int width = chain_errors_detail::width;
 
 public:
-    AELLE_DEVICE ChainErrors(const Block& block, const ChainErrorsMemory& memory) : block_(block), m_(memory) {}
+    AELLE_DEVICE ChainErrors(const Team& team, const ChainErrorsMemory& memory) : team_(team), m_(memory) {}
 
     /// A new chain.
     AELLE_DEVICE void start() const {
-        block_.each(m_.columns, [&](int64_t j) { m_.sums()[j] = 0.0; });
-        block_.each(m_.ld() * m_.columns, [&](int64_t i) { m_.direction()[i] = m_.turned()[i] = 0.0f; });
-        if (block_.thread() == 0) *m_.shift() = 0;
-        block_.sync();
+        if (team_.thread() == 0) *m_.shift() = 0;
+        team_.each(m_.columns, [&](int64_t j) { m_.sums()[j] = 0.0; });
+        team_.each(m_.ld() * m_.columns, [&](int64_t i) { m_.direction()[i] = m_.turned()[i] = 0.0f; });
     }
 
     /// z (D x K) that will be factored.
     AELLE_DEVICE void before(View<const T> z) const {
-        block_.each(z.rows, [&](int64_t i) {
-            double largest = 0.0;
-            for (int j = 0; j < z.cols; ++j) {
-                const double size = std::fabs(static_cast<double>(z(i, j)));
-                largest = size > largest ? size : largest;
-            }
-            m_.rows()[i] = largest;
-        });
+        largest_of_rows(z, false, [&](int64_t i, double largest) { m_.rows()[i] = largest; });
     }
 
     /// Its factorisation, into memory.scales(). `ratios` (K x K): data aligned to 16 bytes, ld a multiple of 4 and at least K; what is below row K
@@ -237,33 +223,38 @@ public:
     /// The columns of Q were disturbed, each in every direction, by `size` units of u.
     AELLE_DEVICE void disturb(double size) const {
         const int shift = next_shift();
-        for (int l = block_.warp(); l < m_.columns; l += block_.warps())
+        for (int l = place(); l < m_.columns; l += team_.warps())
             below_diagonal(l, [&](int k) { m_.direction()[k + l * m_.ld()] += static_cast<float>(size) * noise(k, l, shift); });
-        block_.sync();
+        team_.sync();
     }
 
     /// Largest change that rounding of Z makes to a log|r_jj|, after after(); the same in all threads.
     AELLE_DEVICE double local_error(const double* log_r) const;
 
 private:
+    AELLE_DEVICE const Block& block() const { return team_.block(); }
+    /// Of a warp in the team when work is shared out: neighbours belong to other blocks, so that little work is spread over all of them.
+    AELLE_DEVICE int place() const { return block().warp() * team_.size() + team_.rank(); }
     AELLE_DEVICE static bool exists(double log_r) { return !std::isinf(log_r); }
     AELLE_DEVICE float noise(int i, int j, int shift) const { return m_.noise[i + j * 241 % chain_noise_shifts + shift]; }
 
     /// In all threads, which have passed a barrier after it was read; it can be read again after the next one.
     AELLE_DEVICE int next_shift() const {
         const int shift = (*m_.shift() + 389) % chain_noise_shifts;
-        block_.sync();
-        if (block_.thread() == 0) *m_.shift() = shift;
+        team_.sync();
+        if (team_.thread() == 0) *m_.shift() = shift;
         return shift;
     }
 
     /// f(k) for rows k > l of column l by the lanes of a warp, which read whole lines.
     template <class F>
     AELLE_DEVICE void below_diagonal(int l, const F& f) const {
-        for (int k = l / warp_size * warp_size + block_.lane(); k < m_.columns; k += warp_size)
+        for (int k = l / warp_size * warp_size + block().lane(); k < m_.columns; k += warp_size)
             if (k > l) f(k);
     }
 
+    template <class A, class Store>
+    AELLE_DEVICE void largest_of_rows(View<const A> x, bool upper, const Store& store) const;
     AELLE_DEVICE void scales_of_zero_columns(const double* log_r, int zeros) const;
     AELLE_DEVICE int reaches(View<const T> q) const;
     AELLE_DEVICE void find_sizes(const double* log_r) const;
@@ -273,22 +264,52 @@ private:
     template <int Parts>
     AELLE_DEVICE void turn_all_rows(View<const float> ratios, bool exact_product, int shift) const;
 
-    const Block& block_;
+    const Team& team_;
     const ChainErrorsMemory& m_;
 };
+
+/// store(i, largest entry of row i of x). `upper`: nothing but zeros is below the diagonal. Where a team has more warps than a row needs they take a part
+/// of its columns each, which meet in `turned`.
+template <class T>
+template <class A, class Store>
+AELLE_DEVICE void ChainErrors<T>::largest_of_rows(View<const A> x, bool upper, const Store& store) const {
+    constexpr int fewest = 64;  // columns of a part that are worth another barrier
+    double* found = reinterpret_cast<double*>(m_.turned());
+    const int tiles = (x.rows + warp_size - 1) / warp_size, room = m_.ld() * m_.columns / 2 / x.rows;
+    int parts = team_.warps() / tiles;
+    if (parts > x.cols / fewest) parts = x.cols / fewest;
+    if (parts > room) parts = room;
+    if (parts < 1) parts = 1;
+    for (int turn = place(); turn < tiles * parts; turn += team_.warps()) {
+        const int first = turn % tiles * warp_size, i = first + block().lane(), part = turn / tiles;
+        if (i >= x.rows) continue;
+        double largest = 0.0;
+        for (int j = (upper ? first : 0) + part; j < x.cols; j += parts)
+            largest = chain_errors_detail::larger(largest, std::fabs(static_cast<double>(x(i, j))));
+        if (parts == 1) store(i, largest);
+        else found[part * x.rows + i] = largest;
+    }
+    team_.sync();
+    if (parts == 1) return;
+    team_.each(x.rows, [&](int64_t i) {
+        double largest = 0.0;
+        for (int part = 0; part < parts; ++part) largest = chain_errors_detail::larger(largest, found[part * x.rows + i]);
+        store(i, largest);
+    });
+}
 
 /// Zero columns take what rows of Z are left, in the order of the columns.
 template <class T>
 AELLE_DEVICE void ChainErrors<T>::scales_of_zero_columns(const double* log_r, int zeros) const {
     double* sorted = m_.sizes();
-    block_.each(m_.dimension, [&](int64_t i) {
+    team_.each(m_.dimension, [&](int64_t i) {
         const double row = m_.rows()[i];
         int rank = 0;
         for (int64_t k = 0; k < i; ++k) rank += m_.rows()[k] >= row ? 1 : 0;
         for (int64_t k = i + 1; k < m_.dimension; ++k) rank += m_.rows()[k] > row ? 1 : 0;
         if (rank < m_.columns) sorted[rank] = row;
     });
-    block_.each(m_.columns, [&](int64_t j) {
+    team_.each(m_.columns, [&](int64_t j) {
         if (exists(log_r[j])) return;
         int before = 0;
         for (int64_t k = 0; k < j; ++k) before += exists(log_r[k]) ? 0 : 1;
@@ -302,13 +323,13 @@ AELLE_DEVICE void ChainErrors<T>::scales_of_zero_columns(const double* log_r, in
 template <class T>
 AELLE_DEVICE int ChainErrors<T>::reaches(View<const T> q) const {
     constexpr double noise = 1024 * Precision::unit;
-    int warps = block_.warps();
+    int warps = team_.warps();
     if (warps > (q.rows + warp_size - 1) / warp_size) warps = (q.rows + warp_size - 1) / warp_size;
     if (warps > m_.ld() / 2) warps = m_.ld() / 2;
     double* found = reinterpret_cast<double*>(m_.turned());
-    for (int first = 0; first < m_.columns && block_.warp() < warps; first += 8) {
+    for (int first = 0; first < m_.columns && place() < warps; first += 8) {
         double best[8] = {};
-        for (int i = block_.warp() * warp_size + block_.lane(); i < q.rows; i += warps * warp_size) {
+        for (int i = place() * warp_size + block().lane(); i < q.rows; i += warps * warp_size) {
             double row = m_.rows()[i];
             AELLE_UNROLL
             for (int c = 0; c < 8; ++c) {
@@ -321,31 +342,25 @@ AELLE_DEVICE int ChainErrors<T>::reaches(View<const T> q) const {
             }
             m_.rows()[i] = row;
         }
-        const double largest = chain_errors_detail::largest_of_eight(block_, best);
-        const int column = first + block_.lane() / 4;
-        if (block_.lane() % 4 == 0 && column < m_.columns) found[block_.warp() * m_.columns + column] = largest;
+        const double largest = chain_errors_detail::largest_of_eight(block(), best);
+        const int column = first + block().lane() / 4;
+        if (block().lane() % 4 == 0 && column < m_.columns) found[place() * m_.columns + column] = largest;
     }
     return warps;
 }
 
 template <class T>
 AELLE_DEVICE void ChainErrors<T>::after(View<const T> q, const double* log_r, View<const float> ratios) const {
-    int zeros = 0;
-    for (int j = block_.thread(); j < m_.columns; j += block_.threads()) {
-        double largest = 0.0;
-        for (int k = j; k < m_.columns; ++k) {
-            const double size = std::fabs(static_cast<double>(ratios(j, k)));
-            largest = size > largest ? size : largest;
-        }
-        m_.in_r()[j] = exists(log_r[j]) ? largest * std::exp(log_r[j]) : -1.0;
-        zeros += exists(log_r[j]) ? 0 : 1;
-    }
-    zeros = block_.sum(zeros, reinterpret_cast<int*>(m_.scratch()));
+    largest_of_rows(ratios, true,
+                    [&](int64_t j, double largest) { m_.in_r()[j] = exists(log_r[j]) ? largest * std::exp(log_r[j]) : -1.0; });
+    int zeros = 0;  // counted by every warp, which costs less than to tell the others
+    for (int j = block().lane(); j < m_.columns; j += warp_size) zeros += exists(log_r[j]) ? 0 : 1;
+    zeros = block().warp_sum(zeros);
     if (zeros > 0) scales_of_zero_columns(log_r, zeros);
     const int warps = reaches(q);
-    block_.sync();
+    team_.sync();
     const double* found = reinterpret_cast<const double*>(m_.turned());
-    block_.each(m_.columns, [&](int64_t j) {
+    team_.each(m_.columns, [&](int64_t j) {
         if (!exists(log_r[j])) return;
         double scale = m_.in_r()[j];
         for (int w = 0; w < warps; ++w) scale = chain_errors_detail::larger(scale, found[w * m_.columns + j]);
@@ -355,15 +370,15 @@ AELLE_DEVICE void ChainErrors<T>::after(View<const T> q, const double* log_r, Vi
 
 template <class T>
 AELLE_DEVICE double ChainErrors<T>::local_error(const double* log_r) const {
-    double worst = 0.0;
-    for (int j = block_.thread(); j < m_.columns; j += block_.threads()) {
+    double worst = 0.0;  // of all columns, to every warp
+    for (int j = block().lane(); j < m_.columns; j += warp_size) {
         if (!exists(log_r[j])) continue;
         const double relative =
             std::exp(std::log(Precision::unit * m_.scales()[j]) - log_r[j]) + std::exp(Precision::log_smallest - log_r[j]);
         worst = chain_errors_detail::larger(worst, relative);
     }
-    worst = chain_errors_detail::block_max(block_, worst, m_.scratch());
-    block_.sync();
+    worst = block().warp_max(worst);
+    team_.sync();
     return std::sqrt(static_cast<double>(m_.dimension)) * worst;
 }
 
@@ -373,14 +388,14 @@ template <class T>
 AELLE_DEVICE void ChainErrors<T>::find_sizes(const double* log_r) const {
     using namespace chain_errors_detail;
     double low = std::numeric_limits<double>::infinity(), high = -low;
-    for (int j = block_.thread(); j < m_.columns; j += block_.threads()) {
+    for (int j = block().lane(); j < m_.columns; j += warp_size) {  // again by every warp
         if (!exists(log_r[j])) continue;
         low = smaller(low, log_r[j]);
         high = larger(high, log_r[j]);
     }
-    low = -block_max(block_, -low, m_.scratch());
-    high = block_max(block_, high, m_.scratch() + warp_size);
-    block_.each(m_.columns, [&](int64_t k) {
+    low = -block().warp_max(-low);
+    high = block().warp_max(high);
+    team_.each(m_.columns, [&](int64_t k) {
         if (!exists(log_r[k])) {
             m_.sizes()[k] = 0.0;
             m_.weights()[k] = 0.0f;
@@ -395,18 +410,18 @@ AELLE_DEVICE void ChainErrors<T>::find_sizes(const double* log_r) const {
 template <class T>
 AELLE_DEVICE void ChainErrors<T>::find_exact_weights(const double* log_r, View<const float> ratios) const {
     using namespace chain_errors_detail;
-    for (int l = block_.warp(); l < m_.columns; l += block_.warps()) {
+    for (int l = place(); l < m_.columns; l += team_.warps()) {
         double top = log_r[l];
-        for (int k = block_.lane(); k < l; k += warp_size)
+        for (int k = block().lane(); k < l; k += warp_size)
             if (ratios(k, l) != 0.0f) top = larger(top, log_r[k] + std::log(std::fabs(static_cast<double>(ratios(k, l)))));
-        const double norm = block_.warp_max(top) + 0.5 * std::log(static_cast<double>(l + 1));
+        const double norm = block().warp_max(top) + 0.5 * std::log(static_cast<double>(l + 1));
         const auto limit = [&](int k) {
             const float most = static_cast<float>(rounding_of_qr * std::exp(smaller(norm - log_r[k], growth_range)));
             m_.turned()[k + l * m_.ld()] = most < m_.weights()[k] ? most : m_.weights()[k];
         };
         below_diagonal(l - 1, limit);
     }
-    block_.sync();
+    team_.sync();
 }
 
 /// Rows `first` to first + 32 / Parts of W by one warp, a row for Parts lanes. They are found up to the diagonal; what is above stays as it was.
@@ -415,7 +430,7 @@ template <int Parts>
 AELLE_DEVICE void ChainErrors<T>::turn_rows(View<const float> ratios, bool exact_product, int shift, int first) const {
     using namespace chain_errors_detail;
     constexpr int rows = warp_size / Parts;
-    const int n = m_.columns, part = block_.lane() / rows, own = first + block_.lane() % rows;
+    const int n = m_.columns, part = block().lane() / rows, own = first + block().lane() % rows;
     const int row = own < n ? own : n - 1;  // lanes without a row go along
     for (int j = 0; j < n && j < first + rows; j += width) {
         const Columns directions{m_.direction() + j * m_.ld(), m_.ld(), n - 1 - j},
@@ -425,8 +440,8 @@ AELLE_DEVICE void ChainErrors<T>::turn_rows(View<const float> ratios, bool exact
         add_products<Parts>(first > j ? first : j, n, part, of_u, directions, x);
         const auto of_w = [&](int m) { return m_.turned()[row + m * m_.ld()]; };
         add_products<Parts>(0, j, part, of_w, u, taken);
-        gather<Parts>(block_, x);
-        gather<Parts>(block_, taken);
+        gather<Parts>(block(), x);
+        gather<Parts>(block(), taken);
         AELLE_UNROLL
         for (int c = 0; c < width; ++c) {
             const int column = j + c < n ? j + c : n - 1;
@@ -434,11 +449,11 @@ AELLE_DEVICE void ChainErrors<T>::turn_rows(View<const float> ratios, bool exact
             x[c] = bounded(multiply_add(weight, noise(row, column, shift), x[c]), Precision::most) - taken[c];
         }
         solve_square(u, j, x);
-        block_.sync_warp();  // the weights have been read
+        block().sync_warp();  // the weights have been read
         AELLE_UNROLL
         for (int c = 0; c < width; ++c)
             if (c % Parts == part && own < n && j + c <= own) m_.turned()[own + (j + c) * m_.ld()] = x[c];
-        block_.sync_warp();
+        block().sync_warp();
     }
 }
 
@@ -447,12 +462,12 @@ template <class T>
 template <int Parts>
 AELLE_DEVICE void ChainErrors<T>::turn_all_rows(View<const float> ratios, bool exact_product, int shift) const {
     constexpr int rows = warp_size / Parts;
-    const int tiles = (m_.columns + rows - 1) / rows, warps = block_.warps();
+    const int tiles = (m_.columns + rows - 1) / rows, warps = team_.warps();
     for (int round = 0; round * warps < tiles; ++round) {
-        const int turn = round * warps + (round % 2 == 0 ? block_.warp() : warps - 1 - block_.warp());
+        const int turn = round * warps + (round % 2 == 0 ? place() : warps - 1 - place());
         if (turn < tiles) turn_rows<Parts>(ratios, exact_product, shift, (tiles - 1 - turn) * rows);
     }
-    block_.sync();
+    team_.sync();
 }
 
 template <class T>
@@ -461,13 +476,13 @@ AELLE_DEVICE void ChainErrors<T>::add(const double* log_r, View<const float> rat
     const int shift = next_shift();
     find_sizes(log_r);
     if (exact_product) find_exact_weights(log_r, ratios);
-    if (m_.columns < whole_warp) turn_all_rows<2>(ratios, exact_product, shift);
-    else turn_all_rows<1>(ratios, exact_product, shift);
-    for (int l = block_.warp(); l < m_.columns; l += block_.warps()) {
+    if (m_.columns < four_parts) turn_all_rows<2>(ratios, exact_product, shift);
+    else turn_all_rows<4>(ratios, exact_product, shift);
+    for (int l = place(); l < m_.columns; l += team_.warps()) {
         const float* turned = m_.turned() + l * m_.ld();
         float* direction = m_.direction() + l * m_.ld();
         const bool there = exists(log_r[l]);  // a zero column has an arbitrary direction, and no other column depends on it
-        if (counts && block_.lane() == 0) {
+        if (counts && block().lane() == 0) {
             if (there) m_.sums()[l] += Precision::unit * std::fabs(static_cast<double>(bounded(turned[l], Precision::most)));
             else if (m_.scales()[l] != 0.0) m_.sums()[l] = std::numeric_limits<double>::infinity();  // rounding may have left the zero
         }
@@ -478,7 +493,7 @@ AELLE_DEVICE void ChainErrors<T>::add(const double* log_r, View<const float> rat
             direction[k] = bounded(multiply_add(rounding_of_q, noise(k, l, shift), turn), Precision::most);
         });
     }
-    block_.sync();
+    team_.sync();
 }
 
 }  // namespace aelle::cuda

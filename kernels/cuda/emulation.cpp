@@ -58,17 +58,16 @@ public:
         running_ = 0;
         arrange();
         for (int alive = all_threads_; alive > 0;) {
-            progress_ = false;
-            for (const int t : turn_) {
-                if (members_[t].state == State::ended) continue;
-                resume(t);
-                if (members_[t].state == State::ended) {
-                    --alive;
-                    progress_ = true;
-                }
+            bool some = false;
+            for (std::size_t first = 0; first < turn_.size(); first += lanes) {
+                do {
+                    progress_ = false;
+                    alive -= advance_warp(turn_.data() + first);
+                    some = some || progress_;
+                } while (progress_ && order() != Order::ascending);
             }
             if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
-            require(progress_, "emulation: threads of a block wait at barriers that the others do not reach");
+            require(some, "emulation: threads of a block wait at barriers that the others do not reach");
         }
         all_.arrived = 0;
         for (Barrier& block : blocks_) block.arrived = 0;
@@ -119,12 +118,28 @@ private:
     };
     static constexpr std::size_t alignment = 128;
 
+    /// Every thread of a warp goes on once; how many ended.
+    int advance_warp(const int* threads) {
+        int ended = 0;
+        for (int lane = 0; lane < lanes; ++lane) {
+            const int t = threads[lane];
+            if (members_[t].state == State::ended) continue;
+            resume(t);
+            ended += members_[t].state == State::ended ? 1 : 0;
+        }
+        progress_ = progress_ || ended > 0;
+        return ended;
+    }
+
+    /// Warp after warp.
     void arrange() {
         turn_.resize(static_cast<std::size_t>(all_threads_));
         std::iota(turn_.begin(), turn_.end(), 0);
         if (order() == Order::descending) std::reverse(turn_.begin(), turn_.end());
         if (order() != Order::shuffled) return;
-        for (int t = 0; t < all_threads_; ++t) turn_[static_cast<std::size_t>(t)] = (t * 4099 + 13) % all_threads_;  // 4099 is prime
+        const int warps = all_threads_ / lanes;
+        for (int t = 0; t < all_threads_; ++t)  // 4099 is prime
+            turn_[static_cast<std::size_t>(t)] = (t / lanes * 4099 + 13) % warps * lanes + (t % lanes * 4099 + 13) % lanes;
     }
 
     char* stack(int t) const { return stacks_.get() + static_cast<std::size_t>(t) * stack_bytes; }

@@ -11,7 +11,8 @@
 
 namespace aelle::cuda::emulation {
 
-/// In which order the threads of a block run between barriers.
+/// In which order the threads of a block run between barriers. In ascending order all warps go on together, in the others one goes as far as it can
+/// before the next begins: each finds missing barriers that the other does not.
 enum class Order { ascending, descending, shuffled };
 Order& order();
 

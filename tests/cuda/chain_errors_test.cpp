@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -113,7 +114,7 @@ struct StepPointers {
     double disturbance;
 };
 
-/// All steps of a chain in one launch.
+/// All steps of a chain in one launch, by one team.
 template <class T, int Threads>
 struct Bounds {
     static constexpr int threads = Threads, blocks_per_multiprocessor = 1;
@@ -123,17 +124,18 @@ struct Bounds {
     double *scales, *sums, *local_errors;
     void operator()(const Block& block) const {
         const int d = memory.dimension, k = memory.columns;
-        const ChainErrors<T> errors(block, memory);
+        const Team team(block);
+        const ChainErrors<T> errors(team, memory);
         errors.start();
         for (int t = 0; t < count; ++t) {
             const StepPointers<T>& step = steps[t];
             const View<const float> ratios{step.ratios, k, k, ratios_ld};
             errors.before({step.z, d, k, d});
             errors.after({step.q, d, k, d}, step.log_r, ratios);
-            local_errors[t * Threads + block.thread()] = errors.local_error(step.log_r);
+            local_errors[t * team.threads() + team.thread()] = errors.local_error(step.log_r);
             errors.add(step.log_r, ratios, step.exact, step.counts);
             if (step.disturbance != 0.0) errors.disturb(step.disturbance);
-            block.each(k, [&](int64_t j) {
+            team.each(k, [&](int64_t j) {
                 scales[t * k + j] = memory.scales()[j];
                 sums[t * k + j] = memory.sums()[j];
             });
@@ -142,8 +144,9 @@ struct Bounds {
 };
 
 template <class T, int Threads>
-Found bounds(const Chain<T>& chain) {
+Found bounds(const Chain<T>& chain, int blocks = 1) {
     constexpr std::size_t guard = 256;
+    const std::size_t threads = static_cast<std::size_t>(Threads) * static_cast<std::size_t>(blocks);
     const auto bytes = static_cast<std::size_t>(ChainErrorsMemory::bytes(chain.dimension, chain.columns));
     AlignedVector<char> data(bytes + guard, static_cast<char>(0xFF));  // NaN
     const std::vector<float> noise = chain_noise(chain.columns);
@@ -158,16 +161,17 @@ Found bounds(const Chain<T>& chain) {
         steps.push_back({step.z.data(), step.q.data(), step.log_r.data(), ratios.back().data(), step.exact, step.counts, step.disturbance});
     }
     const std::size_t count = steps.size(), columns = static_cast<std::size_t>(chain.columns);
-    Found found{std::vector<double>(count * columns), std::vector<double>(count * columns), std::vector<double>(count * Threads), {}};
+    Found found{std::vector<double>(count * columns), std::vector<double>(count * columns), std::vector<double>(count * threads), {}};
     const ChainErrorsMemory memory{data.data(), noise.data(), chain.dimension, chain.columns};
-    EXPECT_EQ(launch(nullptr, 1, 32 * sizeof(double),
+    EXPECT_EQ(launch(nullptr, blocks, 0,
                      Bounds<T, Threads>{memory, steps.data(), static_cast<int>(count), ld, found.scales.data(), found.sums.data(),
-                                        found.local_errors.data()}),
+                                        found.local_errors.data()},
+                     blocks),
               0);
     for (std::size_t i = bytes; i < data.size(); ++i) EXPECT_EQ(data[i], static_cast<char>(0xFF)) << "written beyond its memory";
     for (std::size_t t = 0; t < count; ++t) {
-        for (std::size_t i = 1; i < Threads; ++i) EXPECT_EQ(found.local_errors[t * Threads + i], found.local_errors[t * Threads]);
-        found.local_errors[t] = found.local_errors[t * Threads];
+        for (std::size_t i = 1; i < threads; ++i) EXPECT_EQ(found.local_errors[t * threads + i], found.local_errors[t * threads]);
+        found.local_errors[t] = found.local_errors[t * threads];
     }
     found.local_errors.resize(count);
     found.direction.assign(memory.direction(), memory.direction() + memory.ld() * chain.columns);
@@ -279,7 +283,7 @@ double largest_sum(const Chain<T>& chain) {
 }
 
 TEST(CudaChainErrors, ManyColumns) {
-    // a whole warp of rows, with rows, columns and fours of products that are not whole
+    // with rows, columns and fours of products that are not whole
     check(record<double>(258, 257, 2, near_identity<double>(258)), tame);
 }
 
@@ -403,6 +407,28 @@ TEST(CudaChainErrors, BitsDependOnNothingElse) {
     expect_same_bits(record<float>(258, 257, 1, near_identity<float>(258), {.exact_start = true}));
 }
 
+template <class T>
+void expect_same_bits_of_teams(const Chain<T>& chain, const std::vector<int>& sizes) {
+    const Found one = bounds<T, 64>(chain);
+    for (const Order order : {Order::ascending, Order::descending, Order::shuffled}) {
+        const OrderGuard guard(order);
+        for (const int blocks : sizes) EXPECT_TRUE(same_bits(one, bounds<T, 64>(chain, blocks))) << blocks << " blocks";
+    }
+}
+
+TEST(CudaChainErrors, BitsDoNotDependOnTheTeam) {
+    expect_same_bits_of_teams(
+        record<double>(75, 42, 3, with_zeros<double>(75, {0, 5, 41}, {7}), {.disturbed_every = 2, .exact_start = true}), {1, 2, 4, 8});
+    expect_same_bits_of_teams(record<float>(20, 5, 3, near_identity<float>(20), {.exact_start = true}), {4, 16});
+    // rows whose columns several warps share
+    expect_same_bits_of_teams(record<double>(150, 140, 2, saturated<double>(150, 12.0)), {4, 16});
+    // sums in four parts; of so many some cancel more, in two parts as well
+    const Chain<float> many = record<float>(515, 514, 1, near_identity<float>(515));
+    const Found found = bounds<float, 256>(many, 4);
+    expect_agreement(found, many, 1 + 1e-3);
+    EXPECT_TRUE(same_bits(found, bounds<float, 128>(many)));
+}
+
 /// Functions right after one another, and what they leave read by other threads than those that wrote it.
 struct Barriers {
     static constexpr int threads = 128, blocks_per_multiprocessor = 1;
@@ -410,15 +436,17 @@ struct Barriers {
     const double* log_r;  // (2 x K)
     double *direction, *local_errors;
     void operator()(const Block& block) const {
-        const ChainErrors<double> errors(block, memory);
-        block.each(memory.columns, [&](int64_t j) { memory.scales()[j] = 1.0; });
+        const Team team(block);
+        const ChainErrors<double> errors(team, memory);
+        team.each(memory.columns, [&](int64_t j) { memory.scales()[j] = 1.0; });
         errors.start();
         errors.disturb(1.0);
         errors.disturb(2.0);
         const int size = memory.ld() * memory.columns;
-        for (int i = threads - 1 - block.thread(); i < size; i += threads) direction[i] = static_cast<double>(memory.direction()[i]);
-        local_errors[block.thread()] = errors.local_error(log_r);
-        local_errors[threads + block.thread()] = errors.local_error(log_r + memory.columns);
+        for (int i = team.threads() - 1 - team.thread(); i < size; i += team.threads())
+            direction[i] = static_cast<double>(memory.direction()[i]);
+        local_errors[team.thread()] = errors.local_error(log_r);
+        local_errors[team.threads() + team.thread()] = errors.local_error(log_r + memory.columns);
     }
 };
 
@@ -428,21 +456,22 @@ TEST(CudaChainErrors, FunctionsEndWithBarriers) {
     std::vector<double> log_r(2 * columns);
     for (std::size_t j = 0; j < log_r.size(); ++j) log_r[j] = j < columns ? -0.1 * static_cast<double>(j) : 10.0;
     const auto error = [](double log) { return std::sqrt(50.0) * std::exp(std::log(0x1p-53) - log); };  // of scale 1
-    for (const Order order : {Order::ascending, Order::descending, Order::shuffled}) {
-        const OrderGuard guard(order);
+    for (const int run : {0, 1, 2, 3, 4, 5}) {
+        const OrderGuard guard(std::array{Order::ascending, Order::descending, Order::shuffled}[run % 3]);
+        const int blocks = run < 3 ? 1 : 4, threads = blocks * Barriers::threads;
         AlignedVector<char> data(static_cast<std::size_t>(ChainErrorsMemory::bytes(50, columns)), static_cast<char>(0xFF));
         const ChainErrorsMemory memory{data.data(), noise.data(), 50, columns};
-        std::vector<double> direction(static_cast<std::size_t>(memory.ld() * columns)), local_errors(2 * Barriers::threads);
-        ASSERT_EQ(launch(nullptr, 1, 0, Barriers{memory, log_r.data(), direction.data(), local_errors.data()}), 0);
+        std::vector<double> direction(static_cast<std::size_t>(memory.ld() * columns)), local_errors(static_cast<std::size_t>(2 * threads));
+        ASSERT_EQ(launch(nullptr, blocks, 0, Barriers{memory, log_r.data(), direction.data(), local_errors.data()}, blocks), 0);
         for (int l = 0; l < columns; ++l)
             for (int k = 0; k < memory.ld(); ++k) {
                 const int at = k + l * 241 % 2053;
                 const float expected = k > l && k < columns ? noise[at + 389] + 2.0f * noise[at + 778] : 0.0f;
                 EXPECT_NEAR(direction[k + l * memory.ld()], expected, 1e-6) << k << ", " << l;
             }
-        for (int t = 0; t < Barriers::threads; ++t) {
+        for (int t = 0; t < threads; ++t) {
             EXPECT_NEAR(local_errors[t], error(-0.1 * (columns - 1)), 1e-12 * local_errors[t]);
-            EXPECT_NEAR(local_errors[Barriers::threads + t], error(10.0), 1e-12 * local_errors[t]);
+            EXPECT_NEAR(local_errors[threads + t], error(10.0), 1e-12 * local_errors[t]);
         }
     }
 }
