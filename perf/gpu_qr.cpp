@@ -96,6 +96,8 @@ std::vector<Form> forms_of(GpuBench& bench, const Problem& p) {
         if (n == 64) ours("q2-registers-128", registers_128);
         if (n == 64) ours("q2-registers-256", registers_256);
         if (n == 128) ours("q2-registers-512", registers_512);
+        for (const auto& [size, form] : {std::pair{1, team_1}, {2, team_2}, {4, team_4}, {8, team_8}, {16, team_16}})
+            if (size * 128 >= n && size * 32 <= n) ours("q5-team-" + std::to_string(size), form);
     }
     const auto theirs = [&](const std::string& name, cuda::LibraryQrForm form, int64_t most) {
         forms.push_back({name, std::min(most, p.count), [&bench, n, form](int64_t count, double* z, double* log_r) {

@@ -10,6 +10,7 @@
 #include "kernels/cuda/memory.hpp"
 #include "kernels/cuda/qr.hpp"
 #include "kernels/cuda/qr_registers.hpp"
+#include "kernels/cuda/qr_team.hpp"
 
 namespace aelle::cuda::bench {
 
@@ -74,6 +75,19 @@ int qr_general(int n, int64_t count, double* z, double* log_r) {
     return launch(memory::stream(), count, Kernel::shared_bytes(n, n), Kernel{z, n, n, int64_t{n} * n, log_r, nullptr});
 }
 
+/// Teams of so many blocks, with memory for the work of all matrices.
+inline int qr_team(int device, int team, int32_t n, int64_t count, double* z, double* log_r) {
+    const std::size_t shared = accurate_qr_team_shared(n), each = (accurate_qr_team_work(n, n) + 127) / 128 * 128;
+    if (fitting_cluster<BatchedQrTeam>(team, shared) != team) return unknown_form;
+    void* work = nullptr;
+    if (const int status = memory::allocate(device, &work, each * static_cast<std::size_t>(count))) return status;
+    const int status =
+        launch(memory::stream(), count * team, shared,
+               BatchedQrTeam{z, n, n, int64_t{n} * n, log_r, nullptr, static_cast<char*>(work), static_cast<int64_t>(each)}, team);
+    const int released = memory::release(device, work);
+    return status != 0 ? status : released;
+}
+
 inline int qr(int device, BenchQrForm form, int32_t n, int64_t count, double* z, double* log_r) {
     if (const int status = memory::select(device)) return status;
     switch (form) {
@@ -81,12 +95,19 @@ inline int qr(int device, BenchQrForm form, int32_t n, int64_t count, double* z,
         case BenchQrForm::device_memory: return qr_general<512, false>(n, count, z, log_r);
         case BenchQrForm::registers_128: return n == 64 ? qr_registers<64, 128>(count, z, log_r) : unknown_form;
         case BenchQrForm::registers_256: return n == 64 ? qr_registers<64, 256>(count, z, log_r) : unknown_form;
+        case BenchQrForm::team_1: return qr_team(device, 1, n, count, z, log_r);
+        case BenchQrForm::team_2: return qr_team(device, 2, n, count, z, log_r);
+        case BenchQrForm::team_4: return qr_team(device, 4, n, count, z, log_r);
+        case BenchQrForm::team_8: return qr_team(device, 8, n, count, z, log_r);
+        case BenchQrForm::team_16: return qr_team(device, 16, n, count, z, log_r);
         case BenchQrForm::registers_512: return n == 128 ? qr_registers<128, 512>(count, z, log_r) : unknown_form;
     }
     return unknown_form;
 }
 
-inline const char* message(int status) { return status == unknown_form ? "a size that the form does not know" : memory::message(status); }
+inline const char* message(int status) {
+    return status == unknown_form ? "a size that the form or the device does not know" : memory::message(status);
+}
 
 inline int open(const char* build_id, uint64_t cells, BenchTable* table) {
     if (build_info().id != build_id) return wrong_build;

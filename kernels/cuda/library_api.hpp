@@ -52,7 +52,7 @@ inline constexpr int cublas_statuses = 10000, cusolver_statuses = 20000;
 enum : int { unknown_form = -4 };
 
 /// Our own factorisations (qr.hpp, qr_registers.hpp), in double precision.
-enum class BenchQrForm : int32_t { shared_memory, device_memory, registers_128, registers_256, registers_512 };
+enum class BenchQrForm : int32_t { shared_memory, device_memory, registers_128, registers_256, registers_512, team_1, team_2, team_4, team_8, team_16 };
 
 /// FLOP a second at the highest clock, an FMA counted as two, without tensor units; 0 where the chip is not known.
 struct BenchFacts {

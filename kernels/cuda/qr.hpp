@@ -49,6 +49,13 @@ struct Format<float> {
     static constexpr int mantissa = 23, bias = 127, target = 40;
 };
 
+/// Two neighbours, read and written at once; their address is a multiple of 16 bytes.
+struct alignas(16) Pair {
+    double first, second;
+};
+AELLE_DEVICE Pair load_pair(const double* from) { return *reinterpret_cast<const Pair*>(from); }
+AELLE_DEVICE void store_pair(double* to, double first, double second) { *reinterpret_cast<Pair*>(to) = {first, second}; }
+
 /// 2^exponent, a normal number.
 template <class T>
 AELLE_DEVICE T power_of_two(int exponent) {
@@ -118,6 +125,15 @@ AELLE_DEVICE void warp_sums(const Block& block, T (&sum)[1]) {
     sum[0] = block.warp_sum(sum[0]);
 }
 
+/// Place of a row among all, by decreasing largest entry; equal ones stay in order.
+template <class T>
+AELLE_DEVICE int sorted_place(const T* largest, int rows, int row) {
+    const T mine = largest[row];
+    int before = 0;
+    for (int k = 0; k < rows; ++k) before += largest[k] > mine || (largest[k] == mine && k < row) ? 1 : 0;
+    return before;
+}
+
 /// Memory of a factorisation beside the matrix itself.
 template <class T>
 struct Work {
@@ -145,6 +161,25 @@ struct Work {
           slot_of(r_exponent + cols),
           column_of(slot_of + cols),
           votes(column_of + cols) {}
+
+    /// Of a column that is factored, as are all others: log_r, the inverse of its diagonal, and the slot of a zero column.
+    AELLE_DEVICE void finish(int j, int reflectors, double* log_r) const {
+        if (slot_of[j] >= 0) {
+            log_r[j] = log_scaled(std::fabs(r[j]), r_exponent[j]);
+            invert(r[j], r_exponent[j]);
+            return;
+        }
+        log_r[j] = -std::numeric_limits<double>::infinity();
+        int slot = reflectors;
+        for (int k = 0; k < j; ++k) slot += slot_of[k] < 0 ? 1 : 0;
+        column_of[slot] = j;
+    }
+    /// r_jk / r_jj, where all columns are finished and z holds R above the pivots.
+    AELLE_DEVICE float ratio_of(View<T> z, int j, int k) const {
+        const int slot = slot_of[j];
+        if (j >= k || slot < 0) return j == k ? 1.0f : 0.0f;
+        return ratio(static_cast<double>(z(slot, k)), r[j], r_exponent[j] - exponent[k]);
+    }
 };
 
 template <class T>
@@ -183,12 +218,8 @@ private:
             work_.row_max[i] = largest;
         }
         if (block_.any(bad, work_.votes)) return false;  // with barriers
-        block_.each(z_.rows, [&](int64_t i) {
-            const T mine = work_.row_max[i];
-            int before = 0;
-            for (int k = 0; k < z_.rows; ++k) before += work_.row_max[k] > mine || (work_.row_max[k] == mine && k < i) ? 1 : 0;
-            work_.order[before] = static_cast<int>(i);
-        });
+        block_.each(z_.rows,
+                    [&](int64_t i) { work_.order[sorted_place(work_.row_max, z_.rows, static_cast<int>(i))] = static_cast<int>(i); });
         return true;
     }
 
@@ -347,29 +378,12 @@ private:
 
     /// Logarithms, inverses of the diagonal, and slots of zero columns.
     AELLE_DEVICE void finish(int reflectors, double* log_r) {
-        block_.each(z_.cols, [&](int64_t j) {
-            if (work_.slot_of[j] >= 0) {
-                log_r[j] = log_scaled(std::fabs(work_.r[j]), work_.r_exponent[j]);
-                invert(work_.r[j], work_.r_exponent[j]);
-                return;
-            }
-            log_r[j] = -std::numeric_limits<double>::infinity();
-            int slot = reflectors;
-            for (int k = 0; k < j; ++k) slot += work_.slot_of[k] < 0 ? 1 : 0;
-            work_.column_of[slot] = static_cast<int>(j);
-        });
+        block_.each(z_.cols, [&](int64_t j) { work_.finish(static_cast<int>(j), reflectors, log_r); });
     }
 
     AELLE_DEVICE void store_ratios(View<float> ratios) const {
-        for (int k = block_.warp(); k < z_.cols; k += block_.warps()) {
-            for (int j = block_.lane(); j < z_.cols; j += warp_size) {
-                const int slot = work_.slot_of[j];
-                float value = j == k ? 1.0f : 0.0f;
-                if (j < k && slot >= 0)
-                    value = ratio(static_cast<double>(z_(slot, k)), work_.r[j], work_.r_exponent[j] - work_.exponent[k]);
-                ratios(j, k) = value;
-            }
-        }
+        for (int k = block_.warp(); k < z_.cols; k += block_.warps())
+            for (int j = block_.lane(); j < z_.cols; j += warp_size) ratios(j, k) = work_.ratio_of(z_, j, k);
         block_.sync();
     }
 

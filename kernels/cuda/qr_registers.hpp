@@ -26,26 +26,6 @@
 namespace aelle::cuda {
 namespace qr_detail {
 
-/// Two neighbours from an address that is a multiple of 16 bytes.
-AELLE_DEVICE void load_pair(const double* from, double& first, double& second) {
-#if defined(__CUDACC__)
-    const double2 pair = *reinterpret_cast<const double2*>(from);
-    first = pair.x;
-    second = pair.y;
-#else
-    first = from[0];
-    second = from[1];
-#endif
-}
-AELLE_DEVICE void store_pair(double* to, double first, double second) {
-#if defined(__CUDACC__)
-    *reinterpret_cast<double2*>(to) = make_double2(first, second);
-#else
-    to[0] = first;
-    to[1] = second;
-#endif
-}
-
 template <int N, int Threads>
 struct RegisterWork {
     double* r;        ///< as in Work
@@ -228,7 +208,10 @@ private:
         Reflector v;
         const double* from = z_.column(j) + 2 * lane_;
         AELLE_UNROLL
-        for (int i = first_row; i < rows; i += 2) load_pair(from + i * lanes, v[i], v[i + 1]);
+        for (int i = first_row; i < rows; i += 2) {
+            const Pair two = load_pair(from + i * lanes);
+            v[i] = two.first, v[i + 1] = two.second;
+        }
         double sum[cols];
         AELLE_UNROLL
         for (int k = first_column; k < cols; ++k) sum[k] = v[first_row] * x[first_row][k];
