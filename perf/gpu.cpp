@@ -103,6 +103,13 @@ GpuBench::GpuBench(const GpuOptions& options, Output& output, const backend::Gro
     byte_.clear();
 }
 
+bool GpuBench::time_until(double seconds, const std::string& name) {
+    if (left() >= seconds || tiny()) return true;
+    ++late_;
+    say(name + ": left out for what comes after it");
+    return false;
+}
+
 bool GpuBench::wanted(const std::string& name) {
     const auto matches = [&](const std::regex& pattern) { return std::regex_search(name, pattern); };
     if (!options_.select.empty() && std::none_of(options_.select.begin(), options_.select.end(), matches)) return false;

@@ -1,5 +1,5 @@
 #pragma once
-/// aelle_perf --gpu: what the device does, beside what it could do and what NVIDIA's libraries do. Each case is checked against the host before it is timed,
+/// aelle_perf --gpu: what the device does, beside what it could do and what NVIDIA's libraries do. Cases are checked against the host before they are timed,
 /// and its row is out before the next case begins, so that a run that is stopped has said what it knew.
 
 #include <chrono>
@@ -57,6 +57,8 @@ public:
 
     /// Whether a case is selected and there is time for it; says so where there is none.
     bool wanted(const std::string& name);
+    /// Whether more than `seconds` are left, or sizes are tiny; says so where not.
+    bool time_until(double seconds, const std::string& name);
     void row(GpuCase made);
     /// f(), which makes rows; what it throws becomes a row of its own.
     void attempt(const std::string& name, const std::function<void()>& f);

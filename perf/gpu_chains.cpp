@@ -98,7 +98,7 @@ void add_gpu_chains(GpuBench& bench, double until) {
     const auto& lstm = cells::find_cell("lstm");
     for (const int64_t steps : bench.tiny() ? std::array<int64_t, 2>{3, 5} : std::array<int64_t, 2>{28, 100}) {
         const std::string name = "gpu/chains/lstm/full/" + std::to_string(bench.tiny() ? 8 : 64) + "/" + std::to_string(steps);
-        if (!bench.wanted(name) || (bench.left() < until && !bench.tiny())) continue;
+        if (!bench.wanted(name) || !bench.time_until(until, name)) continue;
         bench.attempt(name, [&] {
             const int64_t wanted = bench.tiny() ? 1 : std::max<int64_t>(1, bench.engine().wanted() / 16);
             const Problem p(lstm, {.hidden = bench.tiny() ? 8 : 64, .input = steps == 100 ? 82 : 28}, steps, wanted, bench.tiny() ? 2 : 16);

@@ -1,6 +1,6 @@
 // FORCE (performance.md section 5, F5): networks of one size trained side by side, and closed loops with frozen weights, 15 of every network as the study
 // tests its epochs. Unit: one step of all networks, or of all loops. FLOP: products with the tenth of M that is not zero, and updates at
-// every other step. Error: the largest |z' - z'_host| over the first 100 steps, where chaos has not yet spread rounding.
+// every other step. Error, of training: the largest |z' - z'_host| over the first 100 steps, where chaos has not yet spread rounding.
 
 #include <algorithm>
 #include <cmath>
@@ -24,7 +24,9 @@ public:
           options_{.hidden = hidden},
           target_(tasks::one_period({}, period)),
           outputs_(static_cast<std::size_t>(networks)),
-          group_(make(engine, networks)) {}
+          group_(make(engine, networks)) {
+        for (int64_t n = 0; n < networks; ++n) group_->set(n, seeded(group_->get(n), n));  // from zeros nothing would move
+    }
 
     backend::ForceGroup& group() { return *group_; }
     /// So many steps of training of all networks.
@@ -45,9 +47,8 @@ public:
     double error() {
         std::vector<double> expected(early);
         auto loop = cpu().force_loop({hidden_, 0}, learn::initial_rank1(options_, 1, 0), options_.alpha);
-        loop->set(seeded(loop->get()));
+        loop->set(seeded(loop->get(), 0));
         loop->run(0, learn_every, std::span(target_).first(early), expected);
-        group_->set(0, seeded(group_->get(0)));
         train(early);
         double worst = 0;
         for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -56,7 +57,12 @@ public:
         }
         return worst;
     }
-    std::vector<backend::ForceState> starts() const { return std::vector(static_cast<std::size_t>(loops), seeded(group_->get(0, false))); }
+    /// Of the loops of a network.
+    std::vector<backend::ForceState> starts(int64_t network) const {
+        std::vector<backend::ForceState> all;
+        for (int64_t loop = 0; loop < loops; ++loop) all.push_back(seeded(group_->get(network, false), loop));
+        return all;
+    }
 
 private:
     std::unique_ptr<backend::ForceGroup> make(const backend::GroupEngine& engine, int64_t networks) const {
@@ -65,8 +71,8 @@ private:
         return engine.force({hidden_, 0}, all, options_.alpha, longest);
     }
     template <class State>  // of a loop on the host or of a network of the group
-    static State seeded(State state) {
-        RandomStream numbers(1, 0, Purpose::initial_state);
+    static State seeded(State state, int64_t number) {
+        RandomStream numbers(1, static_cast<uint64_t>(number), Purpose::initial_state);
         for (double& x : state.x) x = 0.5 * numbers.normal();
         state.z = 0.5 * numbers.normal();
         return state;
@@ -95,7 +101,7 @@ GpuCase case_of(const GpuBench& bench, const std::string& name, int64_t hidden, 
 void add_gpu_force(GpuBench& bench, double until) {
     const int64_t hidden = bench.tiny() ? 12 : 512, networks = bench.tiny() ? 2 : bench.facts().multiprocessors;
     const std::string training = "gpu/force/training/" + std::to_string(hidden), tests = "gpu/force/loops/" + std::to_string(hidden);
-    if ((!bench.wanted(training) && !bench.wanted(tests)) || (bench.left() < until && !bench.tiny())) return;
+    if ((!bench.wanted(training) && !bench.wanted(tests)) || !bench.time_until(until, training)) return;
     if (hidden > bench.engine().largest_force()) {
         bench.say(training + ": left out: the device takes up to " + std::to_string(bench.engine().largest_force()) + " units");
         return;
@@ -111,7 +117,7 @@ void add_gpu_force(GpuBench& bench, double until) {
         bench.row(std::move(made));
 
         std::vector<backend::ForceGroup::Loops> parts;
-        for (int64_t n = 0; n < networks; ++n) parts.push_back({n, fleet.starts()});
+        for (int64_t n = 0; n < networks; ++n) parts.push_back({n, fleet.starts(n)});
         const auto frozen = fleet.group().frozen(parts, longest);
         std::vector<Matrix<double>> outputs;
         for (int64_t n = 0; n < networks; ++n) outputs.emplace_back(loops, longest);

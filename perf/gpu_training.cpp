@@ -192,7 +192,7 @@ void measure_cell(GpuBench& bench, const Problem& p, const std::string& prefix, 
         bench.row(std::move(made));
     }
     const int64_t most = sizes[times.size() - 1];
-    bench.remember(std::string(p.cell->name) + " x " + std::to_string(most) + " " +
+    bench.remember(std::string(p.cell->name) + " " + std::to_string(p.hidden) + " x " + std::to_string(most) + " " +
                    rounded(static_cast<double>(p.batch * most) / spread(times.back()).median, 3) + " sequences/s");
 }
 

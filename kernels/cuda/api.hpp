@@ -37,9 +37,9 @@ struct Table {
     /// cannot hold so many together, which changes no bit.
     int (*train)(int device, int cell, int64_t networks, int32_t team, const TrainingPlan* plan, const SequenceData* data,
                  const TrainingWork* work);
-    /// Steps [first, first + count) of every chain, done on return; `shared_bytes` as its plan says.
-    int (*chains)(int device, int cell, int64_t chains, std::size_t shared_bytes, const ChainPlan* plan, const ChainWork* work,
-                  int32_t first, int32_t count);
+    /// Steps [first, first + count) of every chain, done on return; `how` as its plan says. As with `train`, teams may be smaller than that.
+    int (*chains)(int device, int cell, int64_t chains, const ChainLaunch& how, const ChainPlan* plan, const ChainWork* work, int32_t first,
+                  int32_t count);
     /// Networks of n units, at most DeviceFacts::force_units, descriptors on the device: FORCE, and at most `loops` loops of each with frozen
     /// weights; `shared_memory` is that of DeviceFacts.
     int (*force)(int device, int64_t networks, int32_t n, const ForceNetwork* work);

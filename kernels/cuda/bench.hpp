@@ -75,10 +75,17 @@ int qr_general(int n, int64_t count, double* z, double* log_r) {
     return launch(memory::stream(), count, Kernel::shared_bytes(n, n), Kernel{z, n, n, int64_t{n} * n, log_r, nullptr});
 }
 
+inline int largest_team(int device, int32_t n) {
+    DeviceFacts facts;
+    const std::size_t shared = accurate_qr_team_shared(n);
+    if (memory::select(device) != 0 || memory::facts(device, &facts) != 0 || static_cast<int64_t>(shared) > facts.shared_memory) return 0;
+    return fitting_cluster<BatchedQrTeam>(Team::largest, shared);
+}
+
 /// Teams of so many blocks, with memory for the work of all matrices.
 inline int qr_team(int device, int team, int32_t n, int64_t count, double* z, double* log_r) {
     const std::size_t shared = accurate_qr_team_shared(n), each = (accurate_qr_team_work(n, n) + 127) / 128 * 128;
-    if (fitting_cluster<BatchedQrTeam>(team, shared) != team) return unknown_form;
+    if (team > largest_team(device, n)) return unknown_form;
     void* work = nullptr;
     if (const int status = memory::allocate(device, &work, each * static_cast<std::size_t>(count))) return status;
     const int status =
@@ -112,7 +119,7 @@ inline const char* message(int status) {
 inline int open(const char* build_id, uint64_t cells, BenchTable* table) {
     if (build_info().id != build_id) return wrong_build;
     if (cells != part_fingerprint<BenchTable>(cells::AllCells{})) return wrong_cells;
-    *table = {.facts = facts, .copy = copy, .qr = qr, .wait = wait, .message = message};
+    *table = {.facts = facts, .copy = copy, .qr = qr, .largest_team = largest_team, .wait = wait, .message = message};
     return 0;
 }
 

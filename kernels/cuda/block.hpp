@@ -55,7 +55,12 @@ AELLE_DEVICE T multiply_add(T a, T b, T c) {
 class Block {
 public:
 #if defined(__CUDACC__)
-    AELLE_DEVICE explicit Block(char* shared) : shared_(shared) {}
+    /// Dynamic shared memory, aligned to 128 bytes; what it holds at the start is undefined. Named here and not kept, so that the compiler knows in every
+    /// function which memory it is, and has instructions of its own for it.
+    AELLE_DEVICE char* shared() const {
+        extern __shared__ __align__(128) char shared[];
+        return shared;
+    }
     AELLE_DEVICE int thread() const { return static_cast<int>(threadIdx.x); }
     AELLE_DEVICE int threads() const { return static_cast<int>(blockDim.x); }
     AELLE_DEVICE int index() const { return static_cast<int>(blockIdx.x); }
@@ -112,6 +117,7 @@ public:
     }
 #else
     explicit Block(emulation::Fibre& fibre) : shared_(fibre.shared()), fibre_(&fibre) {}
+    char* shared() const { return shared_; }
     int thread() const { return fibre_->thread(); }
     int threads() const { return fibre_->threads(); }
     int index() const { return fibre_->block(); }
@@ -140,8 +146,6 @@ public:
     AELLE_DEVICE int lane() const { return thread() % warp_size; }
     AELLE_DEVICE int warp() const { return thread() / warp_size; }
     AELLE_DEVICE int warps() const { return threads() / warp_size; }
-    /// Dynamic shared memory, aligned to 128 bytes; what it holds at the start is undefined.
-    AELLE_DEVICE char* shared() const { return shared_; }
 
     /// f(i) for i in [0, count), shared among the threads; then a barrier.
     template <class F>
@@ -180,9 +184,9 @@ public:
     /// Whether any thread says so.
     AELLE_DEVICE bool any(bool value, int* scratch) const { return sum(value ? 1 : 0, scratch) > 0; }
 
+#if !defined(__CUDACC__)
 private:
     char* shared_;
-#if !defined(__CUDACC__)
     emulation::Fibre* fibre_;
 #endif
 };
@@ -193,8 +197,7 @@ using Stream = cudaStream_t;
 
 template <class Kernel>
 __global__ void __launch_bounds__(Kernel::threads, Kernel::blocks_per_multiprocessor) run_kernel(const __grid_constant__ Kernel kernel) {
-    extern __shared__ __align__(128) char shared[];
-    kernel(Block(shared));
+    kernel(Block());
 }
 
 /// Raises a kernel's limit of shared memory. It belongs to the kernel, not to the launch or the thread: it is raised to all that there is and never
@@ -248,11 +251,16 @@ int launch(Stream stream, int64_t blocks, std::size_t shared_bytes, const Kernel
 /// The largest cluster of at most `wanted` blocks, a power of two, that a device can hold; 1 where it knows none.
 template <class Kernel>
 int fitting_cluster(int wanted, std::size_t shared_bytes) {
+    if (wanted <= 1) return 1;
     int device = 0, clusters = 0;
-    if (wanted <= 1 || cudaGetDevice(&device) != cudaSuccess ||
-        cudaDeviceGetAttribute(&clusters, cudaDevAttrClusterLaunch, device) != cudaSuccess || clusters == 0 ||
-        raise_limits<Kernel>() != cudaSuccess)
-        return 1;
+    cudaFuncAttributes code = {};
+    cudaError_t status = cudaGetDevice(&device);
+    if (status == cudaSuccess) status = cudaDeviceGetAttribute(&clusters, cudaDevAttrClusterLaunch, device);
+    // Code for older devices, which a driver translated for a newer one, does not ask for its place in a cluster.
+    if (status == cudaSuccess) status = cudaFuncGetAttributes(&code, run_kernel<Kernel>);
+    if (status == cudaSuccess) status = raise_limits<Kernel>();
+    if (status != cudaSuccess) cudaGetLastError();
+    if (status != cudaSuccess || clusters == 0 || code.ptxVersion < 90) return 1;
     for (int size = wanted; size > 1; size /= 2) {
         const LaunchConfig config(size, Kernel::threads, shared_bytes, size);
         int fit = 0;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/cuda/team_size.hpp"
+
 namespace aelle::cuda {
 namespace {
 
@@ -14,10 +16,18 @@ void build_matrices(const CellPlan& cell, const double* packed, double* matrices
     }
 }
 
+/// Blocks of each of so many chains: as many as its matrices give work to in tiles of 64 rows, twice as many where the device would wait otherwise.
+int32_t chain_team(const DeviceFacts& facts, const ChainPlan& plan, int64_t chains) {
+    if (!plan.large) return 1;
+    int64_t most = std::max<int64_t>(plan.dimension / 64, 1);
+    if (2 * most * chains <= facts.multiprocessors) most *= 2;
+    return team_size(facts, chains, plan.memory * static_cast<int64_t>(sizeof(double)), most, 1);
+}
+
 }  // namespace
 
-Chain::Chain(const Library& library, const PlannedCell& cell, std::span<const std::vector<double>> packed,
-             const backend::ChainProblem& problem, int64_t shared_limit)
+Chain::Chain(const Library& library, const DeviceFacts& facts, const PlannedCell& cell, std::span<const std::vector<double>> packed,
+             const backend::ChainProblem& problem)
     : library_(library), cell_(cell.place), chains_(static_cast<int64_t>(packed.size()) * problem.sequences) {
     plan_.cell = cell.plan;
     plan_.full = problem.space == backend::TangentSpace::full;
@@ -33,7 +43,8 @@ Chain::Chain(const Library& library, const PlannedCell& cell, std::span<const st
     const std::vector<float> noise = chain_noise(problem.exponents);
     noise_ = on_device(library, noise.data(), noise.size(), "random numbers");
     plan_.noise = noise_.as<float>();
-    lay_out(plan_, shared_limit);
+    lay_out(plan_, facts.shared_memory);
+    plan_.team = chain_team(facts, plan_, chains_);
     std::vector<double> all, matrices(packed.size() * static_cast<std::size_t>(plan_.cell.matrices));
     for (std::size_t n = 0; n < packed.size(); ++n) {
         require(static_cast<int64_t>(packed[n].size()) == plan_.cell.parameters, "GPU chains: parameters of another size");
@@ -85,8 +96,8 @@ void Chain::start(const backend::ChainProblem& problem) {
 void Chain::advance(int64_t steps) {
     const auto now = static_cast<int32_t>(std::min(steps, plan_.total - done_));
     if (now <= 0 || chains_ == 0) return;
-    library_.check(library_.table().chains(library_.device(), cell_, chains_, static_cast<std::size_t>(plan_.shared_bytes),
-                                           plan_memory_.as<ChainPlan>(), work_.as<ChainWork>(), static_cast<int32_t>(done_), now),
+    library_.check(library_.table().chains(library_.device(), cell_, chains_, plan_, plan_memory_.as<ChainPlan>(), work_.as<ChainWork>(),
+                                           static_cast<int32_t>(done_), now),
                    "Lyapunov chains");
     done_ += now;
 }

@@ -12,8 +12,8 @@ namespace aelle::cuda {
 
 class Chain final : public backend::ChainGroup {
 public:
-    Chain(const Library& library, const PlannedCell& cell, std::span<const std::vector<double>> packed,
-          const backend::ChainProblem& problem, int64_t shared_limit);
+    Chain(const Library& library, const DeviceFacts& facts, const PlannedCell& cell, std::span<const std::vector<double>> packed,
+          const backend::ChainProblem& problem);
     int64_t steps_done() const override { return done_; }
     void advance(int64_t steps) override;
     std::vector<backend::ChainResult> results() const override;

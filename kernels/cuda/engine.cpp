@@ -50,8 +50,7 @@ public:
     std::unique_ptr<backend::ChainGroup> chains(const cells::CellSpec& cell, const cells::ParameterLayout& layout,
                                                 const cells::Parameters& parameters, std::span<const std::vector<double>> packed,
                                                 const backend::ChainProblem& problem) const override {
-        return std::make_unique<Chain>(library_, plan_for(cells::AllCells{}, cell, layout, parameters), packed, problem,
-                                       facts_.shared_memory);
+        return std::make_unique<Chain>(library_, facts_, plan_for(cells::AllCells{}, cell, layout, parameters), packed, problem);
     }
     int64_t largest_force() const override { return facts_.force_units; }
     std::unique_ptr<backend::ForceGroup> force(const cells::Shape& shape, std::span<const cells::Parameters> networks, double alpha,

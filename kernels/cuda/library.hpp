@@ -6,31 +6,13 @@
 #include <cstring>
 
 #include "aelle/base/build_info.hpp"
-#include "aelle/cells/list.hpp"
 #include "kernels/cuda/api.hpp"
-#include "kernels/cuda/chain.hpp"
+#include "kernels/cuda/chain_launch.hpp"
 #include "kernels/cuda/force_launch.hpp"
-#include "kernels/cuda/memory.hpp"
 #include "kernels/cuda/training.hpp"
+#include "kernels/cuda/with_cell.hpp"
 
 namespace aelle::cuda {
-
-/// f.template operator()<Cell>() for the cell at that place of the list.
-template <class F, class... Cells>
-int with_cell(cells::CellList<Cells...>, int place, F&& f) {
-    int at = 0, status = unknown_cell;
-    static_cast<void>(((at++ == place ? (status = f.template operator()<Cells>(), true) : false) || ...));
-    return status;
-}
-
-/// Waits for what was launched, so that callers can time it, and another thread, whose stream is another, may go on with what it left.
-inline int finished(int status) {
-#if defined(__CUDACC__)
-    return status != 0 ? status : memory::wait();
-#else
-    return status;
-#endif
-}
 
 inline int train(int device, int cell, int64_t networks, int32_t team, const TrainingPlan* plan, const SequenceData* data,
                  const TrainingWork* work) {
@@ -42,12 +24,10 @@ inline int train(int device, int cell, int64_t networks, int32_t team, const Tra
     });
 }
 
-inline int chains(int device, int cell, int64_t count, std::size_t shared_bytes, const ChainPlan* plan, const ChainWork* work,
-                  int32_t first, int32_t steps) {
-    if (const int status = memory::select(device)) return status;
-    return finished(with_cell(cells::AllCells{}, cell, [&]<class C>() {
-        return launch(memory::stream(), count, shared_bytes, Chains<C>{plan, work, first, steps});
-    }));
+inline int chains(int device, int cell, int64_t count, const ChainLaunch& how, const ChainPlan* plan, const ChainWork* work, int32_t first,
+                  int32_t steps) {
+    return how.large ? launch_chains<true>(device, cell, count, how, plan, work, first, steps)
+                     : launch_chains<false>(device, cell, count, how, plan, work, first, steps);
 }
 
 inline int facts(int device, DeviceFacts* facts) {

@@ -51,8 +51,19 @@ struct LibraryTable {
 inline constexpr int cublas_statuses = 10000, cusolver_statuses = 20000;
 enum : int { unknown_form = -4 };
 
-/// Our own factorisations (qr.hpp, qr_registers.hpp), in double precision.
-enum class BenchQrForm : int32_t { shared_memory, device_memory, registers_128, registers_256, registers_512, team_1, team_2, team_4, team_8, team_16 };
+/// Our own factorisations (qr.hpp, qr_registers.hpp, qr_team.hpp), in double precision.
+enum class BenchQrForm : int32_t {
+    shared_memory,
+    device_memory,
+    registers_128,
+    registers_256,
+    registers_512,
+    team_1,
+    team_2,
+    team_4,
+    team_8,
+    team_16
+};
 
 /// FLOP a second at the highest clock, an FMA counted as two, without tensor units; 0 where the chip is not known.
 struct BenchFacts {
@@ -65,6 +76,8 @@ struct BenchTable {
     int (*copy)(int device, void* to, const void* from, std::size_t bytes);  ///< inside the device
     /// `count` matrices n x n one after another become their Q; log_r (n each). unknown_form where the form does not know the size.
     int (*qr)(int device, BenchQrForm form, int32_t n, int64_t count, double* z, double* log_r);
+    /// Blocks of the largest team that can factor n x n; 0 where not even one can.
+    int (*largest_team)(int device, int32_t n);
     int (*wait)(int device);
     const char* (*message)(int status);
 };

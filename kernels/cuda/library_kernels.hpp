@@ -136,7 +136,7 @@ struct GatherSources : LibraryKernel {
         const int64_t size = network.hidden() * network.batch;
         float* to = step.sources_of(block);
         step.each(block, size * steps,
-                  [&](int64_t e) { to[e] = NetworkBatch::through(of, network.source(of, first + e / size)[e % size]); });
+                  [&](int64_t e) { to[e] = NetworkBatch::through(of)(network.source(of, first + e / size)[e % size]); });
     }
 };
 
@@ -201,7 +201,7 @@ struct ReadoutPass : LibraryKernel {
         if (stopped) return;
         const NetworkBatch network = step.batch_of(block);
         const TrainingPlan& plan = network.plan;
-        Readout readout{team, plan, network.memory, reinterpret_cast<float*>(block.shared())};
+        Readout readout{team, plan, network.memory};
         readout.batch = network.batch;
         const int number = *step.number;
         readout.load(network.state(plan.steps - plan.target_steps + 1, plan.cell.readout), work.learning ? plan.dropout : 0.0, work.seed,

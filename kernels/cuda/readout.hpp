@@ -16,10 +16,10 @@ struct Readout {
     const Team& team;
     const TrainingPlan& plan;
     float* memory;
-    float* panel;
     int batch = 0;
     bool dropping = false;
 
+    AELLE_DEVICE float* panel() const { return reinterpret_cast<float*>(team.block().shared()); }
     AELLE_DEVICE int64_t columns() const { return int64_t{plan.target_steps} * batch; }
     AELLE_DEVICE float* weights(int64_t packed) const { return memory + packed + plan.cell.parameters; }
     AELLE_DEVICE float* bias(int64_t packed) const { return weights(packed) + int64_t{plan.classes} * plan.cell.hidden; }
@@ -56,9 +56,8 @@ struct Readout {
         float* logits = memory + plan.logits;
         const bool with_bias = plan.fc_bias;
         product<threads, Along::inner, Along::inner>(
-            team, classes, static_cast<int>(columns()), hidden, panel, [&](int c, int k) { return w[int64_t{c} * hidden + k]; },
-            [&](int k, int j) { return features[k + int64_t{j} * hidden]; },
-            [&](int c, int j, float sum) { logits[c + int64_t{j} * classes] = with_bias ? sum + constant[c] : sum; });
+            team, classes, static_cast<int>(columns()), hidden, panel(), lines(w, hidden), lines(features, hidden),
+            [=](int c, int j, float sum) { logits[c + int64_t{j} * classes] = with_bias ? sum + constant[c] : sum; });
         const float scale = 1.0f / static_cast<float>(columns());
         auto* losses = reinterpret_cast<double*>(memory + plan.column_losses);
         auto* sums = reinterpret_cast<double*>(memory + plan.sums);
@@ -108,23 +107,19 @@ struct Readout {
         const float* factors = memory + plan.factors;
         const float* d = memory + plan.logits;
         float* d_w = weights(plan.gradient);
-        product<threads, Along::outer, Along::outer>(
-            team, classes, hidden, count, panel, [&](int c, int k) { return d[c + int64_t{k} * classes]; },
-            [&](int k, int i) { return features[i + int64_t{k} * hidden]; },
-            [&](int c, int i, float sum) { d_w[int64_t{c} * hidden + i] = sum; });
+        product<threads, Along::outer, Along::outer>(team, classes, hidden, count, panel(), lines(d, classes), lines(features, hidden),
+                                                     [=](int c, int i, float sum) { d_w[int64_t{c} * hidden + i] = sum; });
         if (plan.fc_bias) {
             float* d_bias = bias(plan.gradient);
             row_sums(team, classes, count, d, classes, memory + plan.partial_sums, [&](int64_t c, float sum) { d_bias[c] = sum; });
         }
         float* d_features = memory + plan.d_features;
         const bool drop = dropping;
-        product<threads, Along::outer, Along::inner>(
-            team, hidden, count, classes, panel, [&](int i, int c) { return w[int64_t{c} * hidden + i]; },
-            [&](int c, int j) { return d[c + int64_t{j} * classes]; },
-            [&](int i, int j, float sum) {
-                const int64_t e = i + int64_t{j} * hidden;
-                d_features[e] = drop ? sum * factors[e] : sum;
-            });
+        product<threads, Along::outer, Along::inner>(team, hidden, count, classes, panel(), lines(w, hidden), lines(d, classes),
+                                                     [=](int i, int j, float sum) {
+                                                         const int64_t e = i + int64_t{j} * hidden;
+                                                         d_features[e] = drop ? sum * factors[e] : sum;
+                                                     });
     }
 };
 

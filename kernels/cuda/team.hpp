@@ -1,6 +1,6 @@
 #pragma once
 /// Blocks of threads that work on one problem together: a cluster of a device, of 1, 2, 4, 8 or 16 blocks. What they tell each other goes through device
-/// memory; shared memory is a block's own. With one block a team costs no more than the block.
+/// memory; shared memory is a block's own. A barrier of a team of one block is that of the block.
 ///
 /// Results must not depend on the size of the team: whatever is added up, is added up in an order that the problem alone decides.
 

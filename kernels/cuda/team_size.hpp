@@ -17,7 +17,8 @@ inline int32_t team_size(const DeviceFacts& facts, int64_t problems, int64_t byt
     int64_t size = 1;
     while (2 * size <= std::min<int64_t>(Team::largest, most)) {
         const int64_t at_once = std::min(problems, blocks / size);
-        const bool idle = 2 * size * problems <= facts.multiprocessors, spills = at_once > 1 && at_once * bytes > cache;
+        const bool idle = size * problems < facts.multiprocessors && 2 * size * problems <= blocks,
+                   spills = at_once > 1 && at_once * bytes > cache;
         if (!idle && !spills) break;
         size *= 2;
     }

@@ -1,7 +1,7 @@
 #pragma once
 /// Training of many networks of one cell, a team of blocks each: whole minibatches, forward, loss, backward through time and the optimiser,
 /// without the host (performance.md 4.2 and 4.3, T2 and T3). Weights, states and gradients lie in device memory and are read through the caches:
-/// teams are so large that the weights of all networks in flight stay in L2.
+/// teams are as large as it takes, where they can be, for the weights of all networks in flight to stay in L2 (team_size.hpp).
 ///
 /// Column t * batch + b belongs to step t of sequence b. Every number is found by one thread, or in a fixed order by all, so a network's bits depend
 /// neither on the networks beside it nor on the size of its team nor on how its batches are cut into launches.
@@ -19,6 +19,13 @@
 namespace aelle::cuda {
 
 inline constexpr int training_threads = 256;
+
+/// Adds to to[i * by_row + j * by_column].
+template <class T>
+AELLE_DEVICE auto adding_to(T* to, int64_t by_row, int64_t by_column) {
+    return ReadThenStore{[=](int i, int j) { return to[i * by_row + j * by_column]; },
+                         [=](int i, int j, T sum, T old) { to[i * by_row + j * by_column] = old + sum; }};
+}
 
 template <class Cell>
 struct Training {
@@ -43,7 +50,6 @@ public:
           plan_(network.plan),
           cell_(network.plan.cell),
           memory_(network.memory),
-          panel_(reinterpret_cast<float*>(team.block().shared())),
           hidden_(network.plan.cell.hidden),
           batch_(network.batch) {}
 
@@ -51,6 +57,7 @@ protected:
     AELLE_DEVICE float* pre(int stage) const { return network_.pre(stage, 0); }
     AELLE_DEVICE int64_t pre_rows(int stage) const { return network_.pre_rows(stage); }
     AELLE_DEVICE float* last_states() const { return network_.state(plan_.steps - plan_.target_steps + 1, cell_.readout); }
+    AELLE_DEVICE float* panel() const { return reinterpret_cast<float*>(team_.block().shared()); }
     AELLE_DEVICE float* gradient() const { return memory_ + plan_.gradient; }
     /// Effective matrices of structured terms.
     AELLE_PHASE void build_matrices() const {
@@ -79,6 +86,11 @@ protected:
         });
     }
 
+    /// What lies along the features of a column, a line a column.
+    AELLE_DEVICE auto input_lines() const {
+        return Lines{[this](int column) { return network_.inputs(column); }, lines(network_.data.values, network_.data.features).aligned};
+    }
+
     /// Terms that read the input, of all steps at once.
     AELLE_PHASE void add_input_term(const TermPlan& term, int stage, int64_t columns) const {
         float* a = pre(stage) + int64_t{term.slot} * hidden_;
@@ -92,9 +104,8 @@ protected:
             });
             return;
         }
-        product<threads, Along::inner, Along::inner>(
-            team_, term.rows, static_cast<int>(columns), width, panel_, [&](int i, int k) { return w[int64_t{i} * width + k]; },
-            [&](int k, int j) { return network_.input(k, j); }, [&](int i, int j, float sum) { a[i + j * ld] += sum; });
+        product<threads, Along::inner, Along::inner>(team_, term.rows, static_cast<int>(columns), width, panel(), lines(w, width),
+                                                     input_lines(), adding_to(a, 1, ld));
     }
 
     /// Terms that read the state, of one step.
@@ -104,13 +115,9 @@ protected:
         for (int n = cell_.first_term[stage]; n < cell_.first_term[stage + 1]; ++n) {
             const TermPlan& term = cell_.term[n];
             if (!term.reads_state()) continue;
-            const float* w = network_.matrix(term);
-            const float* s = network_.source(term, t);
-            float* to = a + int64_t{term.slot} * hidden_;
-            product<threads, Along::inner, Along::inner>(
-                team_, term.rows, batch_, hidden_, panel_, [&](int i, int k) { return w[int64_t{i} * hidden_ + k]; },
-                [&](int k, int j) { return NetworkBatch::through(term, s[k + int64_t{j} * hidden_]); },
-                [&](int i, int j, float sum) { to[i + j * ld] += sum; });
+            product<threads, Along::inner, Along::inner>(team_, term.rows, batch_, hidden_, panel(), lines(network_.matrix(term), hidden_),
+                                                         lines(network_.source(term, t), hidden_, NetworkBatch::through(term)),
+                                                         adding_to(a + int64_t{term.slot} * hidden_, 1, ld));
         }
     }
 
@@ -121,18 +128,18 @@ protected:
         for (int n = cell_.first_term[stage]; n < cell_.first_term[stage + 1]; ++n) {
             const TermPlan& term = cell_.term[n];
             if (!term.reads_state() || (t == 0 && term.source == cells::Source::state)) continue;
-            const float* w = network_.matrix(term);
             const float* s = network_.source(term, t);
-            const float* d = a + int64_t{term.slot} * hidden_;
+            const bool tanh = term.through == cells::Through::tanh;
+            const int64_t width = hidden_;
             float* to = memory_ + (term.source == cells::Source::state ? plan_.delta_old : plan_.delta) +
                         int64_t{term.block} * plan_.batch * hidden_;
-            product<threads, Along::outer, Along::inner>(
-                team_, hidden_, batch_, term.rows, panel_, [&](int j, int k) { return w[int64_t{k} * hidden_ + j]; },
-                [&](int k, int b) { return d[k + b * ld]; },
-                [&](int j, int b, float sum) {
-                    const int64_t e = j + int64_t{b} * hidden_;
-                    to[e] += term.through == cells::Through::tanh ? tanh_derivative(s[e]) * sum : sum;
-                });
+            product<threads, Along::outer, Along::inner>(team_, hidden_, batch_, term.rows, panel(), lines(network_.matrix(term), hidden_),
+                                                         lines(a + term.slot * width, ld),
+                                                         ReadThenStore{[=](int j, int b) { return to[j + b * width]; },
+                                                                       [=](int j, int b, float sum, float old) {
+                                                                           const int64_t e = j + b * width;
+                                                                           to[e] = old + (tanh ? tanh_derivative(s[e]) * sum : sum);
+                                                                       }});
         }
     }
 
@@ -151,11 +158,8 @@ protected:
         float* to = term.matrix >= 0 ? memory_ + plan_.matrix_gradients + term.matrix : gradient() + term.offset;
         const bool fresh = term.matrix >= 0;
         const int width = term.columns;
-        const auto store = [&](int i, int j, float sum) {
-            float& place = to[int64_t{i} * width + j];
-            place = fresh ? sum : place + sum;
-        };
-        const auto delta = [&](int i, int k) { return d[i + k * ld]; };
+        const ReadThenStore store{[=](int i, int j) { return fresh ? 0.0f : to[int64_t{i} * width + j]; },
+                                  [=](int i, int j, float sum, float old) { to[int64_t{i} * width + j] = fresh ? sum : old + sum; }};
         if (term.source == cells::Source::one) {
             row_sums(team_, term.rows, columns, d, ld, memory_ + plan_.partial_sums, [&](int64_t i, float sum) { to[i] += sum; });
         } else if (term.source == cells::Source::input && plan_.one_hot) {
@@ -168,16 +172,16 @@ protected:
                 to[i * width + j] += sum;
             });
         } else if (term.source == cells::Source::input) {
-            product<threads, Along::outer, Along::outer>(
-                team_, term.rows, width, static_cast<int>(columns), panel_, delta, [&](int k, int j) { return network_.input(j, k); },
-                store);
+            product<threads, Along::outer, Along::outer>(team_, term.rows, width, static_cast<int>(columns), panel(), lines(d, ld),
+                                                         input_lines(), store);
         } else {
+            const float* s = network_.source(term, 0);
+            const int64_t step = cell_.state_size() * plan_.batch, sequence = hidden_;
+            const int batch = batch_;
+            const bool aligned = lines(s, hidden_).aligned && step % 4 == 0;
             product<threads, Along::outer, Along::outer>(
-                team_, term.rows, width, static_cast<int>(columns), panel_, delta,
-                [&](int k, int j) {
-                    return NetworkBatch::through(term, network_.source(term, k / batch_)[j + int64_t{k % batch_} * hidden_]);
-                },
-                store);
+                team_, term.rows, width, static_cast<int>(columns), panel(), lines(d, ld),
+                Lines{[=](int k) { return s + k / batch * step + k % batch * sequence; }, aligned, NetworkBatch::through(term)}, store);
         }
         if (term.matrix >= 0) pull_back(team_, term, hidden_, memory_ + plan_.parameters, to, gradient());
     }
@@ -221,7 +225,6 @@ protected:
     const TrainingPlan& plan_;
     const CellPlan& cell_;
     float* memory_;
-    float* panel_;
     int hidden_, batch_;
 };
 
@@ -238,7 +241,7 @@ public:
         const TrainingWork& work = network_.work;
         build_matrices();
         forward();
-        Readout readout{team_, plan_, memory_, panel_};
+        Readout readout{team_, plan_, memory_};
         readout.batch = batch_;
         readout.load(last_states(), work.learning ? plan_.dropout : 0.0, work.seed, work.variant, network_.update);
         int correct = 0;

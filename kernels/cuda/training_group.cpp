@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "kernels/cuda/product.hpp"
 #include "kernels/cuda/team_size.hpp"
 
 namespace aelle::cuda {
@@ -50,7 +51,9 @@ Group::Group(const Library& library, const DeviceFacts& facts, const PlannedCell
     plan_.clip = options.clip;
     plan_.dropout = options.dropout;
     lay_out(plan_);
-    require(int64_t{plan_.steps} * plan_.batch <= std::numeric_limits<int32_t>::max() / 2, "the GPU's plan: a batch beyond 32 bits");
+    const int64_t rows = *std::max_element(plan_.cell.slots, plan_.cell.slots + plan_.cell.stages) * int64_t{plan_.cell.hidden};
+    require(int64_t{plan_.steps} * plan_.batch * std::max<int64_t>(rows, 2) < std::numeric_limits<int32_t>::max(),
+            "the GPU's plan: a batch beyond 32 bits");
     memory_ = DeviceMemory(library, bytes_of(networks, 0), std::to_string(networks) + " networks");
     plan_memory_ = on_device(library, &plan_, 1, "a plan");
 }
@@ -82,9 +85,11 @@ backend::TrainingState Group::get(int64_t network) const {
 }
 
 int32_t Group::team(int64_t networks) const {
-    constexpr int64_t tile = 1024;  // units of a step's sequences that keep a block busy
+    const int hidden = plan_.cell.hidden, slots = *std::max_element(plan_.cell.slots, plan_.cell.slots + plan_.cell.stages);
+    const int64_t tiles =
+        tile_size(hidden, plan_.batch, slots * hidden).count(hidden, plan_.batch);  // of the way back, the fewest of a step
     const int64_t weights = (plan_.cell.parameters + plan_.cell.matrices) * static_cast<int64_t>(sizeof(float));
-    return team_size(facts_, networks, weights, int64_t{plan_.cell.hidden} * plan_.batch / tile, 2);
+    return team_size(facts_, networks, weights, tiles, 2);
 }
 
 void Group::check(const Sequences& data, const Work& work) const {

@@ -59,6 +59,10 @@ struct NetworkBatch {
         if (plan.one_hot) return data.symbols[place] == i ? 1.0f : 0.0f;
         return data.values[place * data.features + i];
     }
+    /// The features of a column, which are no symbols.
+    AELLE_DEVICE const float* inputs(int64_t column) const {
+        return data.values + (sequence(column) * plan.steps + column / batch) * data.features;
+    }
     /// The class to predict of column j of the last target steps.
     AELLE_DEVICE int target(int64_t j) const { return data.targets[sequence(j) * plan.target_steps + j / batch]; }
 
@@ -74,7 +78,12 @@ struct NetworkBatch {
         if (factor) return 1.0f - v * (1.0f - random_formulas::field_uniform(key, stream, b, unit));
         return v * random_formulas::field_normal(key, stream, b, unit);
     }
-    AELLE_DEVICE static float through(const TermPlan& term, float x) { return term.through == cells::Through::tanh ? std::tanh(x) : x; }
+    /// What a term makes of a state that it reads.
+    struct Through {
+        bool tanh;
+        AELLE_DEVICE float operator()(float x) const { return tanh ? std::tanh(x) : x; }
+    };
+    AELLE_DEVICE static Through through(const TermPlan& term) { return {term.through == cells::Through::tanh}; }
 };
 
 /// The pointwise function of one stage for the units of one network.

@@ -27,8 +27,10 @@ using CellTypes = decltype(all_types(cells::AllCells{}));
 struct Problem {
     backend::TangentSpace space = backend::TangentSpace::full;
     int64_t hidden = 9, exponents = 0, steps = 12, warmup = 0;
-    bool staged = true, random_start = false;
+    int64_t shared = 227 * 1024;
+    bool random_start = false;
     double scale = 1.0;
+    int32_t large_from = large_chain, team = 1;
 };
 
 struct Result {
@@ -66,7 +68,7 @@ struct Setting {
         plan.from_unit_vectors = !p.random_start;
         noise = chain_noise(p.exponents);
         plan.noise = noise.data();
-        lay_out(plan, p.staged ? 227 * 1024 : 0);
+        lay_out(plan, p.shared, p.large_from);
         packed = layout.template pack<double>(parameters);
         matrices.assign(static_cast<std::size_t>(plan.cell.matrices), 0.0);
         int at = 0;
@@ -104,7 +106,11 @@ struct Setting {
         }
         for (int step = 0; step < plan.total; step += cut) {
             const int steps = std::min(cut, plan.total - step);
-            EXPECT_EQ(launch(nullptr, count, static_cast<std::size_t>(plan.shared_bytes), Chains<Cell>{&plan, work.data(), step, steps}),
+            const auto start = [&]<class Kernel>(const Kernel& kernel) {
+                return launch(nullptr, count * p.team, static_cast<std::size_t>(plan.shared_bytes), kernel, p.team);
+            };
+            EXPECT_EQ(plan.large ? start(Chains<Cell, true>{&plan, work.data(), step, steps})
+                                 : start(Chains<Cell, false>{&plan, work.data(), step, steps}),
                       0);
         }
         std::vector<Result> results;
@@ -134,26 +140,32 @@ template <class Cell>
 class CudaChains : public ::testing::Test {};
 TYPED_TEST_SUITE(CudaChains, CellTypes);
 
+template <class Cell>
+void compare_with_host(const Problem& p) {
+    SCOPED_TRACE(testing::Message() << "full " << (p.space == backend::TangentSpace::full) << " hidden " << p.hidden << " K " << p.exponents
+                                    << " large from " << p.large_from << " team " << p.team);
+    const Setting<Cell> setting(p);
+    const std::vector<Result> found = setting.run(1, 100);
+    const lyapunov::Spectrum expected = setting.host();
+    ASSERT_TRUE(found[0].finite);
+    ASSERT_EQ(found[0].log_sum.size(), expected.exponents.size());
+    int compared = 0;
+    for (std::size_t k = 0; k < expected.exponents.size(); ++k) {
+        if (!expected.reliable[k]) continue;
+        EXPECT_NEAR(found[0].log_sum[k] / static_cast<double>(p.steps), expected.exponents[k], 1e-9) << k;
+        EXPECT_LE(found[0].errors[k], 1e-6 * static_cast<double>(p.steps)) << k;  // ten times what is called reliable
+        ++compared;
+    }
+    EXPECT_GT(compared, 0);
+}
+
 TYPED_TEST(CudaChains, ExponentsAreThoseOfTheHost) {
     using enum backend::TangentSpace;
-    for (const Problem& p : {Problem{}, Problem{.space = hidden}, Problem{.exponents = 4, .warmup = 3, .staged = false},
-                             Problem{.space = hidden, .warmup = 2, .random_start = true}, Problem{.hidden = 37, .steps = 2},
-                             Problem{.space = hidden, .hidden = 64, .steps = 2}}) {
-        SCOPED_TRACE(testing::Message() << "full " << (p.space == full) << " hidden " << p.hidden << " K " << p.exponents);
-        const Setting<TypeParam> setting(p);
-        const std::vector<Result> found = setting.run(1, 100);
-        const lyapunov::Spectrum expected = setting.host();
-        ASSERT_TRUE(found[0].finite);
-        ASSERT_EQ(found[0].log_sum.size(), expected.exponents.size());
-        int compared = 0;
-        for (std::size_t k = 0; k < expected.exponents.size(); ++k) {
-            if (!expected.reliable[k]) continue;
-            EXPECT_NEAR(found[0].log_sum[k] / static_cast<double>(p.steps), expected.exponents[k], 1e-9) << k;
-            EXPECT_LE(found[0].errors[k], 1e-6 * static_cast<double>(p.steps)) << k;  // ten times what is called reliable
-            ++compared;
-        }
-        EXPECT_GT(compared, 0);
-    }
+    for (const Problem& p :
+         {Problem{}, Problem{.space = hidden}, Problem{.exponents = 4, .warmup = 3, .shared = 0},
+          Problem{.space = hidden, .warmup = 2, .random_start = true}, Problem{.hidden = 37, .steps = 2},
+          Problem{.space = hidden, .hidden = 64, .steps = 2}, Problem{.steps = 3, .warmup = 1, .large_from = 1, .team = 2}})
+        compare_with_host<TypeParam>(p);
 }
 
 TYPED_TEST(CudaChains, BitsDependNeitherOnOtherChainsNorOnCutsNorOnTheOrderOfThreads) {
@@ -169,6 +181,30 @@ TYPED_TEST(CudaChains, AnOverflowingTrajectoryIsNotFinite) {
     Setting<TypeParam> setting({.steps = 3});
     setting.state[0] = std::numeric_limits<double>::quiet_NaN();
     EXPECT_FALSE(setting.run(1, 100)[0].finite);
+}
+
+template <class Cell>
+class CudaLargeChains : public ::testing::Test {};
+using LargeTypes = ::testing::Types<cells::Lstm, cells::Lem, fixtures::TwoStage>;
+TYPED_TEST_SUITE(CudaLargeChains, LargeTypes);
+
+TYPED_TEST(CudaLargeChains, ExponentsAreThoseOfTheHost) { compare_with_host<TypeParam>({.hidden = 66, .steps = 2, .warmup = 1}); }
+
+TYPED_TEST(CudaLargeChains, BitsDependNeitherOnTheTeamNorOnTheOrderOfThreads) {
+    Problem p{.hidden = 33, .steps = 2, .large_from = 1};  // more columns than a tile of products has
+    const Result alone = Setting<TypeParam>(p).run(1, 100)[0];
+    EXPECT_TRUE(alone.finite);
+    p.team = 4;
+    EXPECT_EQ(Setting<TypeParam>(p).run(1, 1)[0], alone);
+    p.team = 2;
+    for (const auto order : {emulation::Order::descending, emulation::Order::shuffled}) {
+        const EmulationOrder guard(order);
+        EXPECT_EQ(Setting<TypeParam>(p).run(2, 100)[1], alone);
+    }
+}
+
+TEST(CudaChainPlan, WithoutRoomForTheTeamOneBlockFactors) {
+    compare_with_host<cells::Rnn>({.hidden = 140, .exponents = 70, .steps = 2, .shared = 64 * 1024, .team = 2});
 }
 
 TEST(CudaChainErrors, OfSaturatedCellsTellWhichExponentsAreLost) {

@@ -1,6 +1,6 @@
 # The GPU kernels: libaelle_cuda.so, a library of its own that the program opens at run time. It needs nvcc, and no GPU. Beside it, each opened on its
 # own too: libaelle_cuda_lib.so, the only one that cuBLAS and cuSOLVER are linked to, and libaelle_cuda_bench.so for aelle_perf --gpu.
-set(AELLE_CUDA_ARCHITECTURES "90-real;80-virtual" CACHE STRING "GPU code: NN-real for a chip, NN-virtual for what drivers translate")
+set(AELLE_CUDA_ARCHITECTURES "90;80-virtual" CACHE STRING "GPU code: NN-real for a chip, NN-virtual for what drivers translate")
 set(aelle_cuda_state "skipped: AELLE_CUDA=OFF")
 
 # cuBLAS and cuSOLVER of the toolkit that nvcc belongs to, or from where CMake looks otherwise; without them all but libaelle_cuda_lib.so is built.
@@ -78,7 +78,7 @@ function(aelle_add_cuda_library)
   if(NOT CMAKE_CUDA_COMPILER)
     return()
   endif()
-  aelle_cuda_shared(aelle_cuda kernels/cuda/library.cu)
+  aelle_cuda_shared(aelle_cuda kernels/cuda/library.cu kernels/cuda/chain_small.cu kernels/cuda/chain_large.cu)
   add_dependencies(aelle aelle_cuda)
   aelle_cuda_shared(aelle_cuda_bench kernels/cuda/bench.cu)
   if(aelle_nvidia_missing)
