@@ -59,10 +59,10 @@ public:
         arrange();
         for (int alive = all_threads_; alive > 0;) {
             bool some = false;
-            for (std::size_t first = 0; first < turn_.size(); first += lanes) {
+            for (std::size_t warp = 0; warp < turn_.size(); warp += lanes) {
                 do {
                     progress_ = false;
-                    alive -= advance_warp(turn_.data() + first);
+                    alive -= advance_warp(turn_.data() + warp);
                     some = some || progress_;
                 } while (progress_ && order() != Order::ascending);
             }

@@ -51,7 +51,7 @@ struct ReadThenFinish {
 };
 
 /// A store that needs what was there: old(i, j) is read early, several at once, and put(i, j, sum, old) follows. One that does both in
-/// store(i, j, sum) waits for each element in turn. old() is called for elements of C only, but not only for those the thread will store.
+/// store(i, j, sum) waits for each element in turn.
 template <class Old, class Put>
 struct ReadThenStore {
     Old old;
@@ -342,7 +342,7 @@ AELLE_DEVICE void store_part(int thread, const T* shared, int i0, int j0, int m,
         AELLE_UNROLL
         for (int e = 0; e < at_once; ++e) {
             const int p = first + e * Shape::threads, i = i0 + row(p), j = j0 + column(p);
-            if constexpr (requires { store.old; }) old[e] = store.old(i < m ? i : m - 1, j < n ? j : n - 1);
+            if constexpr (requires { store.old; }) old[e] = i < m && j < n ? store.old(i, j) : T(0);
         }
         AELLE_UNROLL
         for (int e = 0; e < at_once; ++e) {

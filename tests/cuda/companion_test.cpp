@@ -66,7 +66,9 @@ std::vector<float> trained(const Library& library) {
     for (int i = 0; i < 7; ++i) table.targets.push_back(i % 2);
     const learn::Model model = learn::initial_model(cells::find_cell("gru"), {.hidden = 5, .input = 3}, 2, {}, {}, 1, 0);
     const cells::ParameterLayout layout(*model.cell, model.shape, model.parameters);
-    Group group(library, plan_for(cells::AllCells{}, *model.cell, layout, model.parameters),
+    DeviceFacts facts;
+    EXPECT_EQ(library.table().facts(library.device(), &facts), 0);
+    Group group(library, facts, plan_for(cells::AllCells{}, *model.cell, layout, model.parameters),
                 {.adam = false, .learning_rate = 0.1, .batch = 3, .classes = 2}, table, 2);
     std::vector<float> packed = layout.pack<float>(model.parameters);
     for (const auto* values : {&model.fc_weight, &model.fc_bias})
