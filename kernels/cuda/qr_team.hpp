@@ -119,7 +119,7 @@ private:
     AELLE_DEVICE void copy(int count, const From& from, const To& to) const {
         constexpr int at_once = 4;
         for (int first = block_.lane(); first < count; first += at_once * warp_size) {
-            decltype(from(0)) x[at_once];
+            decltype(from(0)) x[at_once] = {};
             AELLE_UNROLL
             for (int c = 0; c < at_once; ++c)
                 if (first + c * warp_size < count) x[c] = from(first + c * warp_size);
