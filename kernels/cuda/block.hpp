@@ -24,7 +24,7 @@
 #define AELLE_DEVICE __device__ __forceinline__
 #define AELLE_UNROLL _Pragma("unroll")
 /// A phase of a kernel long enough to be called: compiled once for the kernels of all cells, with registers of its own.
-#define AELLE_PHASE __device__ __noinline__
+#define AELLE_PHASE inline __device__ __noinline__
 /// Clusters of blocks, and the larger forms of the matrix instructions: from compute capability 9.0 on.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
 #define AELLE_CUDA_CLUSTERS 1

@@ -402,7 +402,7 @@ AELLE_DEVICE void product_tile(const Block& block, int m0, int n0, T* shared, co
     const ProductReader<PanelA, true, decltype(Call::a)> reader_a(panel_a, a, m0, call.m, k);
     const ProductReader<PanelB, false, decltype(Call::b)> reader_b(panel_b, b, n0, call.n, k);
     T sum[Shape::rows][Shape::columns] = {};
-    T held_a[PanelA::quads][4], held_b[PanelB::quads][4];
+    T held_a[PanelA::quads][4] = {}, held_b[PanelB::quads][4] = {};
     // The last panel ends at k, and what an earlier one had of it counts as 0.
     const auto base = [k](int begin) { return begin < k - Shape::depth ? begin : k - Shape::depth; };
     const auto put_a = [&](T* panel, int begin) { panel_a.put(panel, held_a, begin - base(begin), a); };
