@@ -163,7 +163,11 @@ protected:
         ADD_FAILURE() << "it does not come to an end";
         return {};
     }
-    static std::vector<std::byte> bytes(const VariantResult& result) {
+    /// Which sign a NaN has is for the compiler to say on the host; a device knows one NaN only.
+    static std::vector<std::byte> bytes(VariantResult result) {
+        for (auto& [name, values] : result.weights)
+            for (auto& x : values)
+                if (std::isnan(x)) x = std::numeric_limits<double>::quiet_NaN();
         ArchiveWriter archive;
         result.save(archive);
         return archive.take();
