@@ -26,6 +26,7 @@
 #include "aelle/base/random.hpp"
 #include "kernels/cuda/team.hpp"
 #include "kernels/cuda/view.hpp"
+#include "kernels/cuda/wide.hpp"
 
 #if defined(__CUDACC__)
 #define AELLE_KEEP_LOOP _Pragma("unroll 1")
@@ -111,16 +112,6 @@ AELLE_DEVICE double smaller(double x, double y) { return y < x ? y : x; }
 
 /// |x| where it is below `most`, otherwise that, also for NaN.
 AELLE_DEVICE float bounded(float x, float most) { return std::fabs(x) < most ? x : most; }
-
-/// Four numbers of memory aligned to 16 bytes.
-AELLE_DEVICE void load_four(const float* from, float (&to)[4]) {
-#if defined(__CUDACC__)
-    const float4 four = *reinterpret_cast<const float4*>(from);
-    to[0] = four.x, to[1] = four.y, to[2] = four.z, to[3] = four.w;
-#else
-    for (int e = 0; e < 4; ++e) to[e] = from[e];
-#endif
-}
 
 /// Of eight numbers of every lane the largest over all lanes: of number `lane() / 4`. Lanes of a half exchange half of what is left.
 AELLE_DEVICE double largest_of_eight(const Block& block, double (&best)[8]) {

@@ -21,13 +21,9 @@
 #include "aelle/cells/rank1.hpp"
 #include "kernels/cuda/block.hpp"
 #include "kernels/cuda/force_plan.hpp"
+#include "kernels/cuda/wide.hpp"
 
 namespace aelle::cuda {
-
-/// Two numbers that are read and written at once.
-struct alignas(16) Pair {
-    double a = 0.0, b = 0.0;
-};
 
 namespace force {
 
@@ -58,11 +54,11 @@ AELLE_DEVICE void store_passing(double* p, double value) {
 
 AELLE_DEVICE void add_product(double& sum, double factor, double x) { sum = multiply_add(factor, x, sum); }
 AELLE_DEVICE void add_product(Pair& sum, double factor, const Pair& x) {
-    sum.a = multiply_add(factor, x.a, sum.a);
-    sum.b = multiply_add(factor, x.b, sum.b);
+    sum.first = multiply_add(factor, x.first, sum.first);
+    sum.second = multiply_add(factor, x.second, sum.second);
 }
 AELLE_DEVICE double plus(double a, double b) { return a + b; }
-AELLE_DEVICE Pair plus(const Pair& a, const Pair& b) { return {a.a + b.a, a.b + b.b}; }
+AELLE_DEVICE Pair plus(const Pair& a, const Pair& b) { return {a.first + b.first, a.second + b.second}; }
 
 /// Sum over the row of a slot of M_ij rate(j): even and odd entries apart.
 template <class T, class Rate>
@@ -271,8 +267,8 @@ private:
             AELLE_UNROLL
             for (int c = 0; c < force_panel; c += 2) {
                 const Pair two = right[c / 2];
-                p[c] = i >= first + c ? settled(p[c], left, two.a) : 0.0;
-                p[c + 1] = i >= first + c + 1 ? settled(p[c + 1], left, two.b) : 0.0;
+                p[c] = i >= first + c ? settled(p[c], left, two.first) : 0.0;
+                p[c + 1] = i >= first + c + 1 ? settled(p[c + 1], left, two.second) : 0.0;
             }
         }
         AELLE_UNROLL
@@ -368,7 +364,7 @@ private:
             const double w_fb = constant(net_.w_fb + constant(net_.m.row + slot));
             const Pair sum = row_sum<Pair>(net_.m, slot, [r](int j) { return r[j * pairs]; });
             Pair& x = reinterpret_cast<Pair*>(x_)[slot * pairs + pair_];
-            x = {moved(w_fb, z.a, sum.a, x.a, net_.dt), moved(w_fb, z.b, sum.b, x.b, net_.dt)};
+            x = {moved(w_fb, z.first, sum.first, x.first, net_.dt), moved(w_fb, z.second, sum.second, x.second, net_.dt)};
         }
     }
 
@@ -377,13 +373,13 @@ private:
         for (int slot = slot_; slot < n_; slot += together) {
             const Pair x = reinterpret_cast<const Pair*>(x_)[slot * pairs + pair_],
                        w = reinterpret_cast<const Pair*>(w_)[slot * pairs + pair_];
-            const Pair r = {std::tanh(x.a), std::tanh(x.b)};
+            const Pair r = {std::tanh(x.first), std::tanh(x.second)};
             reinterpret_cast<Pair*>(r_)[constant(net_.m.row + slot) * pairs + pair_] = r;
-            sum = {multiply_add(w.a, r.a, sum.a), multiply_add(w.b, r.b, sum.b)};
+            sum = {multiply_add(w.first, r.first, sum.first), multiply_add(w.second, r.second, sum.second)};
         }
         AELLE_UNROLL
         for (int mask = pairs; mask < warp_size; mask *= 2)
-            sum = plus(sum, {block_.shuffle_xor(sum.a, mask), block_.shuffle_xor(sum.b, mask)});
+            sum = plus(sum, {block_.shuffle_xor(sum.first, mask), block_.shuffle_xor(sum.second, mask)});
         if (block_.lane() < pairs) reinterpret_cast<Pair*>(partial_)[block_.warp() * pairs + pair_] = sum;
     }
 

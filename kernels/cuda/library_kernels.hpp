@@ -192,7 +192,7 @@ struct AddThroughTanh : LibraryKernel {
 
 /// Readout and loss, and where a network learns the way back to what the readout saw. One block each.
 struct ReadoutPass : LibraryKernel {
-    static constexpr std::size_t shared_bytes = product_scratch(256) * sizeof(float);
+    static constexpr std::size_t shared_bytes = product_scratch * sizeof(float);
     AELLE_DEVICE void operator()(const Block& block) const {
         const Team team(block);
         const TrainingWork& work = step.work_of(block);

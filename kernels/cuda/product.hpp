@@ -1,5 +1,5 @@
 #pragma once
-/// Matrix products by a team of blocks.
+/// Matrix products in single precision by a team of blocks; product_units.hpp has those of doubles.
 ///
 /// A block finds a tile of C at a time. Panels of the operands, so many of the inner index deep, pass through registers into one of two
 /// buffers in shared memory: what the next panel needs is on its way while this one is multiplied, and one barrier a panel is enough. Where
@@ -10,6 +10,7 @@
 #include <functional>
 
 #include "kernels/cuda/team.hpp"
+#include "kernels/cuda/wide.hpp"
 
 namespace aelle::cuda {
 
@@ -18,9 +19,8 @@ namespace aelle::cuda {
 /// columns for Along::outer.
 enum class Along { inner, outer };
 
-/// An operand in memory, cheaper than a function: numbers line(l)[0], line(l)[1], ... run along the index named by Along, and l is the other
-/// index. aligned: all lines begin at multiples of 16 bytes. finish(number), here and below, makes of it what is multiplied, long after it was
-/// read: what takes a while belongs there, since a function that waits for its own reads keeps them from being on their way during the sums.
+/// An operand in memory: numbers line(l)[0], line(l)[1], ... run along the index named by Along, and l is the other index. aligned: all lines
+/// begin at multiples of 16 bytes. finish(number) makes of it what is multiplied, long after it was read: what takes a while belongs there.
 template <class Line, class Finish = std::identity>
 struct Lines {
     Line line;
@@ -28,27 +28,18 @@ struct Lines {
     Finish finish = {};
 };
 
-/// Lines that are `ld` numbers apart, the cheapest of all; fewer than 2^31 in all.
-template <class T, class Finish = std::identity>
+/// Lines that are `ld` numbers apart, the cheapest; fewer than 2^31 numbers in all.
+template <class Finish = std::identity>
 struct EvenLines {
-    const T* data;
+    const float* data;
     int ld;
     bool aligned;
     Finish finish;
 };
-template <class T, class Finish = std::identity>
-AELLE_DEVICE EvenLines<T, Finish> lines(const T* data, int64_t ld, Finish finish = {}) {
-    const bool aligned = reinterpret_cast<uintptr_t>(data) % 16 == 0 && ld * static_cast<int64_t>(sizeof(T)) % 16 == 0;
-    return {data, static_cast<int>(ld), aligned, finish};
+template <class Finish = std::identity>
+AELLE_DEVICE EvenLines<Finish> lines(const float* data, int64_t ld, Finish finish = {}) {
+    return {data, static_cast<int>(ld), reinterpret_cast<uintptr_t>(data) % 16 == 0 && ld % 4 == 0, finish};
 }
-
-/// A function read(i, k) or read(k, j), then finish().
-template <class Read, class Finish>
-struct ReadThenFinish {
-    Read read;
-    Finish finish;
-    AELLE_DEVICE auto operator()(int row, int column) const { return read(row, column); }
-};
 
 /// A store that needs what was there: old(i, j) is read early, several at once, and put(i, j, sum, old) follows. One that does both in
 /// store(i, j, sum) waits for each element in turn.
@@ -78,44 +69,11 @@ using Large = ProductShape<2, 2, 16, 16, 8>;  // 128 x 128
 using Tall = ProductShape<2, 2, 16, 4, 16>;   // 128 x 32
 using Square = ProductShape<2, 2, 8, 8, 16>;  // 64 x 64
 using Small = ProductShape<2, 2, 4, 4, 64>;   // 32 x 32
-// In double precision, where registers are half as many.
-using Wide = ProductShape<1, 2, 16, 16, 16>;    // 64 x 128
-using Narrow = ProductShape<1, 1, 16, 16, 16>;  // 64 x 64
 }  // namespace product_shapes
 
-/// Numbers of shared memory that `product` needs with so many threads.
-constexpr int product_scratch([[maybe_unused]] int threads) {
-    using namespace product_shapes;
-    return std::max({Large::scratch, Tall::scratch, Square::scratch, Small::scratch, Wide::scratch, Narrow::scratch});
-}
-
-template <class T>
-struct alignas(16) ProductPack {
-    T value[16 / sizeof(T)];
-};
-
-/// Four numbers from or to memory, 16 bytes at a time.
-template <class T>
-AELLE_DEVICE void load_quad(const T* from, T* to) {
-    constexpr int size = 16 / sizeof(T);
-    AELLE_UNROLL
-    for (int q = 0; q < 4; q += size) {
-        const auto pack = *reinterpret_cast<const ProductPack<T>*>(from + q);
-        AELLE_UNROLL
-        for (int e = 0; e < size; ++e) to[q + e] = pack.value[e];
-    }
-}
-template <class T>
-AELLE_DEVICE void store_quad(T* to, const T (&from)[4]) {
-    constexpr int size = 16 / sizeof(T);
-    AELLE_UNROLL
-    for (int q = 0; q < 4; q += size) {
-        ProductPack<T> pack;
-        AELLE_UNROLL
-        for (int e = 0; e < size; ++e) pack.value[e] = from[q + e];
-        *reinterpret_cast<ProductPack<T>*>(to + q) = pack;
-    }
-}
+/// Numbers of shared memory that `product` needs.
+inline constexpr int product_scratch = std::max(
+    {product_shapes::Large::scratch, product_shapes::Tall::scratch, product_shapes::Square::scratch, product_shapes::Small::scratch});
 
 /// The same number or pointer, of which the compiler knows nothing before: what follows from it is found where it is needed, not kept in
 /// registers from the start, and what it follows from is not kept beside it.
@@ -181,36 +139,34 @@ struct ProductPanel {
     AELLE_DEVICE static int place(int k, int o) { return k * Tile + k / 4 * (32 / wide) + o; }
 
     /// The panel holds zeros for the first `skipped` of the inner index.
-    template <class T, class Operand>
-    AELLE_DEVICE void put(T* panel, T (&held)[quads][4], int skipped, const Operand& operand) const {
+    template <class Operand>
+    AELLE_DEVICE void put(float* panel, float (&held)[quads][4], int skipped, const Operand& operand) const {
         if (idle()) return;
-        if constexpr (requires { operand.finish; }) {
-            AELLE_UNROLL
-            for (int e = 0; e < 4 * quads; ++e) held[e / 4][e % 4] = operand.finish(held[e / 4][e % 4]);
-        }
+        AELLE_UNROLL
+        for (int e = 0; e < 4 * quads; ++e) held[e / 4][e % 4] = operand.finish(held[e / 4][e % 4]);
         if (skipped > 0) {
             stay_in_order();
             AELLE_UNROLL
             for (int e = 0; e < 4 * quads; ++e) {
                 const int k = inward ? along(e / 4) + e % 4 : line(e / 4);
-                held[e / 4][e % 4] = k < skipped ? T(0) : held[e / 4][e % 4];
+                held[e / 4][e % 4] = k < skipped ? 0.0f : held[e / 4][e % 4];
             }
         }
         AELLE_UNROLL
         for (int q = 0; q < quads; ++q) {
             if constexpr (inward) {
-                T* to = panel + place(4 * quad0, line0) + place(along(q) - 4 * quad0, line(q) - line0);
+                float* to = panel + place(4 * quad0, line0) + place(along(q) - 4 * quad0, line(q) - line0);
                 AELLE_UNROLL
                 for (int e = 0; e < 4; ++e) to[e * Tile] = held[q][e];
             } else {
-                store_quad(panel + place(line0, 4 * quad0) + place(line(q) - line0, along(q) - 4 * quad0), held[q]);
+                store_four(panel + place(line0, 4 * quad0) + place(line(q) - line0, along(q) - 4 * quad0), held[q]);
             }
         }
     }
 };
 
-/// Reads panels of an operand, A or B, from its outer index `first` to `last`; the last for those beyond, and 0 for an inner index below 0.
-template <class Panel, bool IsA, class Operand>
+/// Reads panels of an operand from its outer index `first` to `last`; the last for those beyond, and 0 for an inner index below 0.
+template <class Panel, class Operand>
 struct ProductReader {
     const Panel& panel;
     const Operand& operand;
@@ -218,52 +174,39 @@ struct ProductReader {
     bool by_quads;
 
     AELLE_DEVICE ProductReader(const Panel& of, const Operand& from, int begin, int size, int depth)
-        : panel(of), operand(from), first(begin), last(size - 1), by_quads(false) {
-        if constexpr (requires { operand.line; }) by_quads = operand.aligned && (Panel::inward ? depth : size) % 4 == 0;
-    }
+        : panel(of), operand(from), first(begin), last(size - 1), by_quads(from.aligned && (Panel::inward ? depth : size) % 4 == 0) {}
     AELLE_DEVICE int inner(int at) const { return at > 0 ? at : 0; }
     AELLE_DEVICE int outer(int at) const { return first + at < last ? first + at : last; }
 
-    template <class T>
-    AELLE_DEVICE void fetch(T (&held)[Panel::quads][4], int base) const {
+    AELLE_DEVICE void fetch(float (&held)[Panel::quads][4], int base) const {
         if (panel.idle()) return;
         AELLE_UNROLL
         for (int q = 0; q < Panel::quads; ++q) {
             const int line = panel.line(q), along = panel.along(q);
-            if constexpr (requires { operand.line; }) {
-                // A quad that begins beyond the last is of no use.
-                const int begin = Panel::inward ? inner(base + along) : (by_quads && first + along > last ? last - 3 : outer(along));
-                const auto* from = operand.line(Panel::inward ? outer(line) : inner(base + line)) + begin;
-                if (by_quads) {
-                    load_quad(from, held[q]);
-                } else {
-                    AELLE_UNROLL
-                    for (int e = 0; e < 4; ++e)
-                        held[q][e] = from[Panel::inward ? inner(base + along + e) - begin : outer(along + e) - begin];
-                }
-            } else {
-                AELLE_UNROLL
-                for (int e = 0; e < 4; ++e) {
-                    const int o = outer(Panel::inward ? line : along + e), k = inner(base + (Panel::inward ? along + e : line));
-                    if constexpr (IsA) held[q][e] = operand(o, k);
-                    else held[q][e] = operand(k, o);
-                }
+            // A quad that begins beyond the last is of no use.
+            const int begin = Panel::inward ? inner(base + along) : (by_quads && first + along > last ? last - 3 : outer(along));
+            const float* from = operand.line(Panel::inward ? outer(line) : inner(base + line)) + begin;
+            if (by_quads) {
+                load_four(from, held[q]);
+                continue;
             }
+            AELLE_UNROLL
+            for (int e = 0; e < 4; ++e) held[q][e] = from[Panel::inward ? inner(base + along + e) - begin : outer(along + e) - begin];
         }
         stay_in_order();
     }
 };
 
 /// Of lines that are evenly apart, from pointers that need no more than the beginning of the panel.
-template <class Panel, bool IsA, class U, class Finish>
-struct ProductReader<Panel, IsA, EvenLines<U, Finish>> {
+template <class Panel, class Finish>
+struct ProductReader<Panel, EvenLines<Finish>> {
     static constexpr int starts = Panel::inward ? Panel::lines : 1;
     const Panel& panel;
-    const U* start[starts];  // of the thread's quads: where the inner index is that of the first
-    int ld, spare;           // numbers that follow the first one outwards
+    const float* start[starts];  // of the thread's quads: where the inner index is that of the first
+    int ld, spare;               // numbers that follow the first one outwards
     bool by_quads;
 
-    AELLE_DEVICE ProductReader(const Panel& of, const EvenLines<U, Finish>& from, int first, int size, int depth)
+    AELLE_DEVICE ProductReader(const Panel& of, const EvenLines<Finish>& from, int first, int size, int depth)
         : panel(of), ld(from.ld), by_quads(from.aligned && (Panel::inward ? depth : size) % 4 == 0) {
         const int last = size - 1, begin = first + panel.along(0);
         const int along = begin < last ? begin : (by_quads ? last - 3 : last);
@@ -275,16 +218,15 @@ struct ProductReader<Panel, IsA, EvenLines<U, Finish>> {
                                                 : from.data + int64_t{panel.line(0)} * ld + along);
         }
     }
-    template <class T>
-    AELLE_DEVICE void fetch(T (&held)[Panel::quads][4], int base) const {
+    AELLE_DEVICE void fetch(float (&held)[Panel::quads][4], int base) const {
         if (panel.idle()) return;
         const int zero = Panel::inward ? -panel.along(0) : -panel.line(0);  // where the inner index is 0
         AELLE_UNROLL
         for (int q = 0; q < Panel::quads; ++q) {
             const int at = base + (Panel::inward ? panel.along(q) : panel.line(q)) + zero, begin = at > zero ? at : zero;
-            const U* from = start[q % starts] + (Panel::inward ? begin : begin * ld);
+            const float* from = start[q % starts] + (Panel::inward ? begin : begin * ld);
             if (by_quads) {
-                load_quad(from, held[q]);
+                load_four(from, held[q]);
                 continue;
             }
             stay_in_order();
@@ -311,17 +253,17 @@ struct ProductPlace {
 };
 
 /// sum += of the group's slice of a panel.
-template <class Shape, class PanelA, class PanelB, int First, int End, class T>
-AELLE_DEVICE void add_panel(T (&sum)[Shape::rows][Shape::columns], const T* panel, const ProductPlace<Shape>& at) {
-    const T* at_a = panel + PanelA::place(at.group * Shape::steps, at.row);
-    const T* at_b = panel + Shape::panel_a + PanelB::place(at.group * Shape::steps, at.column);
+template <class Shape, class PanelA, class PanelB, int First, int End>
+AELLE_DEVICE void add_panel(float (&sum)[Shape::rows][Shape::columns], const float* panel, const ProductPlace<Shape>& at) {
+    const float* at_a = panel + PanelA::place(at.group * Shape::steps, at.row);
+    const float* at_b = panel + Shape::panel_a + PanelB::place(at.group * Shape::steps, at.column);
     AELLE_UNROLL
     for (int step = First; step < End; ++step) {
-        T x[Shape::rows], y[Shape::columns];
+        float x[Shape::rows], y[Shape::columns];
         AELLE_UNROLL
-        for (int q = 0; q < Shape::rows; q += 4) load_quad(at_a + PanelA::place(step, q / 4 * Shape::part_m), x + q);
+        for (int q = 0; q < Shape::rows; q += 4) load_four(at_a + PanelA::place(step, q / 4 * Shape::part_m), x + q);
         AELLE_UNROLL
-        for (int q = 0; q < Shape::columns; q += 4) load_quad(at_b + PanelB::place(step, q / 4 * Shape::part_n), y + q);
+        for (int q = 0; q < Shape::columns; q += 4) load_four(at_b + PanelB::place(step, q / 4 * Shape::part_n), y + q);
         AELLE_UNROLL
         for (int i = 0; i < Shape::rows; ++i) {
             AELLE_UNROLL
@@ -331,23 +273,23 @@ AELLE_DEVICE void add_panel(T (&sum)[Shape::rows][Shape::columns], const T* pane
 }
 
 /// Of a part of the tile, whose first element is (i0, j0): the sums of all groups, in their order.
-template <class Shape, Along AlongC, class T, class Store>
-AELLE_DEVICE void store_part(int thread, const T* shared, int i0, int j0, int m, int n, const Store& store) {
+template <class Shape, Along AlongC, class Store>
+AELLE_DEVICE void store_part(int thread, const float* shared, int i0, int j0, int m, int n, const Store& store) {
     constexpr int at_once = std::min(Shape::outputs, 4);
     // Whole columns, or patches of 8 columns and 4 rows, which meet all banks too.
     const auto row = [](int p) { return AlongC == Along::inner ? p % Shape::part_m : p / 8 % 4 + p / 32 / (Shape::part_n / 8) * 4; };
     const auto column = [](int p) { return AlongC == Along::inner ? p / Shape::part_m : p % 8 + p / 32 % (Shape::part_n / 8) * 8; };
     for (int first = thread; first < Shape::part_m * Shape::part_n; first += at_once * Shape::threads) {
-        T old[at_once], total[at_once];
+        float old[at_once], total[at_once];
         AELLE_UNROLL
         for (int e = 0; e < at_once; ++e) {
             const int p = first + e * Shape::threads, i = i0 + row(p), j = j0 + column(p);
-            if constexpr (requires { store.old; }) old[e] = i < m && j < n ? store.old(i, j) : T(0);
+            if constexpr (requires { store.old; }) old[e] = i < m && j < n ? store.old(i, j) : 0.0f;
         }
         AELLE_UNROLL
         for (int e = 0; e < at_once; ++e) {
             const int p = first + e * Shape::threads;
-            const T* from = shared + column(p) * Shape::ld_part + row(p);
+            const float* from = shared + column(p) * Shape::ld_part + row(p);
             total[e] = from[0];
             AELLE_UNROLL
             for (int g = 1; g < Shape::groups; ++g) total[e] += from[g * Shape::part];
@@ -362,17 +304,18 @@ AELLE_DEVICE void store_part(int thread, const T* shared, int i0, int j0, int m,
     }
 }
 
-template <class Shape, Along AlongC, class T, class Call>
-AELLE_DEVICE void store_tile(const Block& block, const T (&sum)[Shape::rows][Shape::columns], T* shared, int m0, int n0, const Call& call) {
+template <class Shape, Along AlongC, class Call>
+AELLE_DEVICE void store_tile(const Block& block, const float (&sum)[Shape::rows][Shape::columns], float* shared, int m0, int n0,
+                             const Call& call) {
     const int thread = found_anew(block.thread());
     const ProductPlace<Shape> at(thread);
-    T* mine = shared + at.group * Shape::part + at.column * Shape::ld_part + at.row;
+    float* mine = shared + at.group * Shape::part + at.column * Shape::ld_part + at.row;
     AELLE_UNROLL
     for (int part = 0; part < Shape::rows * Shape::columns / 16; ++part) {
         const int row = part % (Shape::rows / 4), column = part / (Shape::rows / 4), i = 4 * row;
         AELLE_UNROLL
         for (int j = 4 * column; j < 4 * column + 4; ++j)
-            store_quad(mine + j % 4 * Shape::ld_part, {sum[i][j], sum[i + 1][j], sum[i + 2][j], sum[i + 3][j]});
+            store_four(mine + j % 4 * Shape::ld_part, {sum[i][j], sum[i + 1][j], sum[i + 2][j], sum[i + 3][j]});
         block.sync();
         store_part<Shape, AlongC>(thread, shared, m0 + row * Shape::part_m, n0 + column * Shape::part_n, call.m, call.n, call.store);
         block.sync();
@@ -388,8 +331,8 @@ struct ProductCall {
 };
 
 /// One tile of C, its first element at (m0, n0).
-template <class Shape, Along AlongA, Along AlongB, class T, class Call>
-AELLE_DEVICE void product_tile(const Block& block, int m0, int n0, T* shared, const Call& call) {
+template <class Shape, Along AlongA, Along AlongB, class Call>
+AELLE_DEVICE void product_tile(const Block& block, int m0, int n0, float* shared, const Call& call) {
     using PanelA = ProductPanel<Shape::threads, Shape::tile_m, Shape::depth, AlongA>;
     using PanelB = ProductPanel<Shape::threads, Shape::tile_n, Shape::depth, AlongB>;
     const int thread = found_anew(block.thread());
@@ -399,16 +342,16 @@ AELLE_DEVICE void product_tile(const Block& block, int m0, int n0, T* shared, co
     const auto a = call.a;
     const auto b = call.b;
     const int k = of_whole_warp(call.k);
-    const ProductReader<PanelA, true, decltype(Call::a)> reader_a(panel_a, a, m0, call.m, k);
-    const ProductReader<PanelB, false, decltype(Call::b)> reader_b(panel_b, b, n0, call.n, k);
-    T sum[Shape::rows][Shape::columns] = {};
-    T held_a[PanelA::quads][4] = {}, held_b[PanelB::quads][4] = {};
+    const ProductReader<PanelA, decltype(Call::a)> reader_a(panel_a, a, m0, call.m, k);
+    const ProductReader<PanelB, decltype(Call::b)> reader_b(panel_b, b, n0, call.n, k);
+    float sum[Shape::rows][Shape::columns] = {};
+    float held_a[PanelA::quads][4] = {}, held_b[PanelB::quads][4] = {};
     // The last panel ends at k, and what an earlier one had of it counts as 0.
     const auto base = [k](int begin) { return begin < k - Shape::depth ? begin : k - Shape::depth; };
-    const auto put_a = [&](T* panel, int begin) { panel_a.put(panel, held_a, begin - base(begin), a); };
-    const auto put_b = [&](T* panel, int begin) { panel_b.put(panel + Shape::panel_a, held_b, begin - base(begin), b); };
+    const auto put_a = [&](float* panel, int begin) { panel_a.put(panel, held_a, begin - base(begin), a); };
+    const auto put_b = [&](float* panel, int begin) { panel_b.put(panel + Shape::panel_a, held_b, begin - base(begin), b); };
     if (k > 0) {
-        T *panel = shared, *next = shared + Shape::panel;
+        float *panel = shared, *next = shared + Shape::panel;
         reader_a.fetch(held_a, base(0));
         reader_b.fetch(held_b, base(0));
         put_a(panel, 0);
@@ -426,7 +369,7 @@ AELLE_DEVICE void product_tile(const Block& block, int m0, int n0, T* shared, co
             if (middle == 0) put_a(next, begin);
             put_b(next, begin);
             block.sync();
-            T* last = panel;
+            float* last = panel;
             panel = next;
             next = last;
         }
@@ -436,8 +379,8 @@ AELLE_DEVICE void product_tile(const Block& block, int m0, int n0, T* shared, co
     store_tile<Shape, AlongB>(block, sum, shared, m0, n0, call);
 }
 
-template <class Shape, Along AlongA, Along AlongB, class T, class Call>
-AELLE_DEVICE void product_tiles(const Team& team, T* shared, const Call& call) {
+template <class Shape, Along AlongA, Along AlongB, class Call>
+AELLE_DEVICE void product_tiles(const Team& team, float* shared, const Call& call) {
     const int height = (call.m + Shape::tile_m - 1) / Shape::tile_m * Shape::tile_m;
     if (height == 0) return;
     for (int m0 = team.rank() * Shape::tile_m, n0 = 0;; m0 += team.size() * Shape::tile_m) {
@@ -447,23 +390,11 @@ AELLE_DEVICE void product_tiles(const Team& team, T* shared, const Call& call) {
     }
 }
 
-/// The same pointer, known to the compiler as one into shared memory: generic loads take longer addresses and longer themselves.
-template <class T>
-AELLE_DEVICE T* into_shared(T* pointer) {
-#if defined(__CUDACC__)
-    extern __shared__ __align__(128) char begin[];  // of every kernel's (block.hpp)
-    const auto offset = static_cast<int>(__cvta_generic_to_shared(pointer) - __cvta_generic_to_shared(begin));
-    return reinterpret_cast<T*>(begin + of_whole_warp(offset));
-#else
-    return pointer;
-#endif
-}
-
 struct TileSize {
     int rows, columns;
     constexpr int64_t count(int m, int n) const { return int64_t{(m + rows - 1) / rows} * ((n + columns - 1) / columns); }
 };
-/// Of a product in single precision. Large ones need fewer reads for a sum, but there must be enough for a team, unless each is short. Like all
+/// Of a product. Large ones need fewer reads for a sum, but there must be enough for a team, unless each is short. Like all
 /// else here that is decided by the sizes alone, so that bits do not depend on the team.
 constexpr TileSize tile_size(int m, int n, int k) {
     const TileSize large{128, n <= 32 ? 32 : 128};
@@ -472,20 +403,16 @@ constexpr TileSize tile_size(int m, int n, int k) {
 }
 
 /// store(i, j, sum over k' < k of a(i, k') b(k', j)) for i < m, j < n, each by one thread and summed in an order that (m, n, k) decide, so that
-/// bits depend on the operands alone. a and b are functions or lines, store is a function or ReadThenStore. `shared` holds
-/// product_scratch(Threads) numbers. Ends with a barrier of the team, and what operands read must have passed one; k may be 0.
-template <int Threads, Along AlongA, Along AlongB, class T, class A, class B, class Store>
-AELLE_DEVICE void product(const Team& team, int m, int n, int k, T* shared, const A& a, const B& b, const Store& store) {
+/// bits depend on the operands alone. a and b are lines, store is a function or ReadThenStore. By blocks of product_shapes::Large::threads;
+/// product_scratch numbers from block.shared() on are used. Ends with a barrier of the team, and what operands read must have passed one; k may be 0.
+template <Along AlongA, Along AlongB, class A, class B, class Store>
+AELLE_DEVICE void product(const Team& team, int m, int n, int k, const A& a, const B& b, const Store& store) {
     using namespace product_shapes;
-    static_assert(Threads == Large::threads);
-    T* memory = into_shared(shared);
+    auto* memory = reinterpret_cast<float*>(team.block().shared());
     const ProductCall<A, B, Store> all{m, n, k, a, b, store};
     const auto& call = out_of_registers(all);
     team.block().sync();  // threads may be at work in shared memory yet
-    if constexpr (sizeof(T) > sizeof(float)) {
-        if (n > 64) product_tiles<Wide, AlongA, AlongB>(team, memory, call);
-        else product_tiles<Narrow, AlongA, AlongB>(team, memory, call);
-    } else if (const TileSize tile = tile_size(m, n, k); tile.rows == Large::tile_m) {
+    if (const TileSize tile = tile_size(m, n, k); tile.rows == Large::tile_m) {
         if (tile.columns == Tall::tile_n) product_tiles<Tall, AlongA, AlongB>(team, memory, call);
         else product_tiles<Large, AlongA, AlongB>(team, memory, call);
     } else {

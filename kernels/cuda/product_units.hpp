@@ -7,6 +7,7 @@
 /// Places in a panel are permuted so that neither storing nor reading it makes two lanes wait for one bank.
 
 #include "kernels/cuda/product.hpp"
+#include "kernels/cuda/wide.hpp"
 
 namespace aelle::cuda {
 
@@ -16,11 +17,6 @@ constexpr int product_units_scratch(int threads, int height = 1) { return 2 * 16
 namespace units_detail {
 
 inline constexpr int depth = 16;
-
-/// Neighbours that are read at once.
-struct alignas(16) Two {
-    double first, second;
-};
 
 /// Rows of A or columns of B, `Size` of them ("outer" index), for `depth` inner indices.
 template <Along along, int Size, int Threads>
@@ -64,7 +60,7 @@ struct Panel {
     AELLE_DEVICE static void pair(const double* panel, int outer, int inner, int step, double& first, double& second) {
         const double* from = panel + (inner_first ? place(outer, inner) + 8 * depth * step : place(outer + 8 * step, inner));
         if constexpr (inner_first) {
-            const Two two = *reinterpret_cast<const Two*>(from);
+            const Pair two = load_pair(from);
             first = two.first;
             second = two.second;
         } else {

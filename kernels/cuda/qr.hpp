@@ -23,6 +23,7 @@
 
 #include "kernels/cuda/block.hpp"
 #include "kernels/cuda/view.hpp"
+#include "kernels/cuda/wide.hpp"
 
 /// For loops over rows in steps of a warp: more would take more registers than a block that has company may have.
 #if defined(__CUDACC__)
@@ -48,13 +49,6 @@ struct Format<float> {
     using Bits = uint32_t;
     static constexpr int mantissa = 23, bias = 127, target = 40;
 };
-
-/// Two neighbours, read and written at once; their address is a multiple of 16 bytes.
-struct alignas(16) Pair {
-    double first, second;
-};
-AELLE_DEVICE Pair load_pair(const double* from) { return *reinterpret_cast<const Pair*>(from); }
-AELLE_DEVICE void store_pair(double* to, double first, double second) { *reinterpret_cast<Pair*>(to) = {first, second}; }
 
 /// 2^exponent, a normal number.
 template <class T>

@@ -19,7 +19,6 @@ struct Readout {
     int batch = 0;
     bool dropping = false;
 
-    AELLE_DEVICE float* panel() const { return reinterpret_cast<float*>(team.block().shared()); }
     AELLE_DEVICE int64_t columns() const { return int64_t{plan.target_steps} * batch; }
     AELLE_DEVICE float* weights(int64_t packed) const { return memory + packed + plan.cell.parameters; }
     AELLE_DEVICE float* bias(int64_t packed) const { return weights(packed) + int64_t{plan.classes} * plan.cell.hidden; }
@@ -55,8 +54,8 @@ struct Readout {
         const float* features = memory + plan.features;
         float* logits = memory + plan.logits;
         const bool with_bias = plan.fc_bias;
-        product<threads, Along::inner, Along::inner>(
-            team, classes, static_cast<int>(columns()), hidden, panel(), lines(w, hidden), lines(features, hidden),
+        product<Along::inner, Along::inner>(
+            team, classes, static_cast<int>(columns()), hidden, lines(w, hidden), lines(features, hidden),
             [=](int c, int j, float sum) { logits[c + int64_t{j} * classes] = with_bias ? sum + constant[c] : sum; });
         const float scale = 1.0f / static_cast<float>(columns());
         auto* losses = reinterpret_cast<double*>(memory + plan.column_losses);
@@ -107,19 +106,19 @@ struct Readout {
         const float* factors = memory + plan.factors;
         const float* d = memory + plan.logits;
         float* d_w = weights(plan.gradient);
-        product<threads, Along::outer, Along::outer>(team, classes, hidden, count, panel(), lines(d, classes), lines(features, hidden),
-                                                     [=](int c, int i, float sum) { d_w[int64_t{c} * hidden + i] = sum; });
+        product<Along::outer, Along::outer>(team, classes, hidden, count, lines(d, classes), lines(features, hidden),
+                                            [=](int c, int i, float sum) { d_w[int64_t{c} * hidden + i] = sum; });
         if (plan.fc_bias) {
             float* d_bias = bias(plan.gradient);
             row_sums(team, classes, count, d, classes, memory + plan.partial_sums, [&](int64_t c, float sum) { d_bias[c] = sum; });
         }
         float* d_features = memory + plan.d_features;
         const bool drop = dropping;
-        product<threads, Along::outer, Along::inner>(team, hidden, count, classes, panel(), lines(w, hidden), lines(d, classes),
-                                                     [=](int i, int j, float sum) {
-                                                         const int64_t e = i + int64_t{j} * hidden;
-                                                         d_features[e] = drop ? sum * factors[e] : sum;
-                                                     });
+        product<Along::outer, Along::inner>(team, hidden, count, classes, lines(w, hidden), lines(d, classes),
+                                            [=](int i, int j, float sum) {
+                                                const int64_t e = i + int64_t{j} * hidden;
+                                                d_features[e] = drop ? sum * factors[e] : sum;
+                                            });
     }
 };
 

@@ -30,7 +30,7 @@ AELLE_DEVICE auto adding_to(T* to, int64_t by_row, int64_t by_column) {
 template <class Cell>
 struct Training {
     static constexpr int threads = training_threads, blocks_per_multiprocessor = 2;
-    static constexpr std::size_t shared_bytes = product_scratch(threads) * sizeof(float);
+    static constexpr std::size_t shared_bytes = product_scratch * sizeof(float);
 
     const TrainingPlan* plan;
     SequenceData data;
@@ -57,7 +57,6 @@ protected:
     AELLE_DEVICE float* pre(int stage) const { return network_.pre(stage, 0); }
     AELLE_DEVICE int64_t pre_rows(int stage) const { return network_.pre_rows(stage); }
     AELLE_DEVICE float* last_states() const { return network_.state(plan_.steps - plan_.target_steps + 1, cell_.readout); }
-    AELLE_DEVICE float* panel() const { return reinterpret_cast<float*>(team_.block().shared()); }
     AELLE_DEVICE float* gradient() const { return memory_ + plan_.gradient; }
     /// Effective matrices of structured terms.
     AELLE_PHASE void build_matrices() const {
@@ -104,8 +103,8 @@ protected:
             });
             return;
         }
-        product<threads, Along::inner, Along::inner>(team_, term.rows, static_cast<int>(columns), width, panel(), lines(w, width),
-                                                     input_lines(), adding_to(a, 1, ld));
+        product<Along::inner, Along::inner>(team_, term.rows, static_cast<int>(columns), width, lines(w, width), input_lines(),
+                                            adding_to(a, 1, ld));
     }
 
     /// Terms that read the state, of one step.
@@ -115,9 +114,9 @@ protected:
         for (int n = cell_.first_term[stage]; n < cell_.first_term[stage + 1]; ++n) {
             const TermPlan& term = cell_.term[n];
             if (!term.reads_state()) continue;
-            product<threads, Along::inner, Along::inner>(team_, term.rows, batch_, hidden_, panel(), lines(network_.matrix(term), hidden_),
-                                                         lines(network_.source(term, t), hidden_, NetworkBatch::through(term)),
-                                                         adding_to(a + int64_t{term.slot} * hidden_, 1, ld));
+            product<Along::inner, Along::inner>(team_, term.rows, batch_, hidden_, lines(network_.matrix(term), hidden_),
+                                                lines(network_.source(term, t), hidden_, NetworkBatch::through(term)),
+                                                adding_to(a + int64_t{term.slot} * hidden_, 1, ld));
         }
     }
 
@@ -133,13 +132,13 @@ protected:
             const int64_t width = hidden_;
             float* to = memory_ + (term.source == cells::Source::state ? plan_.delta_old : plan_.delta) +
                         int64_t{term.block} * plan_.batch * hidden_;
-            product<threads, Along::outer, Along::inner>(team_, hidden_, batch_, term.rows, panel(), lines(network_.matrix(term), hidden_),
-                                                         lines(a + term.slot * width, ld),
-                                                         ReadThenStore{[=](int j, int b) { return to[j + b * width]; },
-                                                                       [=](int j, int b, float sum, float old) {
-                                                                           const int64_t e = j + b * width;
-                                                                           to[e] = old + (tanh ? tanh_derivative(s[e]) * sum : sum);
-                                                                       }});
+            product<Along::outer, Along::inner>(team_, hidden_, batch_, term.rows, lines(network_.matrix(term), hidden_),
+                                                lines(a + term.slot * width, ld),
+                                                ReadThenStore{[=](int j, int b) { return to[j + b * width]; },
+                                                              [=](int j, int b, float sum, float old) {
+                                                                  const int64_t e = j + b * width;
+                                                                  to[e] = old + (tanh ? tanh_derivative(s[e]) * sum : sum);
+                                                              }});
         }
     }
 
@@ -172,15 +171,14 @@ protected:
                 to[i * width + j] += sum;
             });
         } else if (term.source == cells::Source::input) {
-            product<threads, Along::outer, Along::outer>(team_, term.rows, width, static_cast<int>(columns), panel(), lines(d, ld),
-                                                         input_lines(), store);
+            product<Along::outer, Along::outer>(team_, term.rows, width, static_cast<int>(columns), lines(d, ld), input_lines(), store);
         } else {
             const float* s = network_.source(term, 0);
             const int64_t step = cell_.state_size() * plan_.batch, sequence = hidden_;
             const int batch = batch_;
             const bool aligned = lines(s, hidden_).aligned && step % 4 == 0;
-            product<threads, Along::outer, Along::outer>(
-                team_, term.rows, width, static_cast<int>(columns), panel(), lines(d, ld),
+            product<Along::outer, Along::outer>(
+                team_, term.rows, width, static_cast<int>(columns), lines(d, ld),
                 Lines{[=](int k) { return s + k / batch * step + k % batch * sequence; }, aligned, NetworkBatch::through(term)}, store);
         }
         if (term.matrix >= 0) pull_back(team_, term, hidden_, memory_ + plan_.parameters, to, gradient());

@@ -8,19 +8,12 @@
 #include "aelle/base/error.hpp"
 #include "kernels/cuda/block.hpp"
 #include "kernels/cuda/team.hpp"
+#include "tests/cuda/emulation_order.hpp"
 
 namespace aelle::cuda {
 namespace {
 
 using emulation::Order;
-
-constexpr Order orders[] = {Order::ascending, Order::descending, Order::shuffled};
-
-class OrderGuard {
-public:
-    explicit OrderGuard(Order order) { emulation::order() = order; }
-    ~OrderGuard() { emulation::order() = Order::ascending; }
-};
 
 /// Reverses each block's values through shared memory, and sums them.
 struct Reverse {
@@ -42,7 +35,7 @@ struct Reverse {
 
 TEST(CudaEmulation, ThreadsMeetAtBarriersInAnyOrder) {
     for (const Order order : orders) {
-        const OrderGuard guard(order);
+        const EmulationOrder guard(order);
         std::vector<double> from(3 * 96), to(from.size()), sums(3);
         for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<double>(i);
         ASSERT_EQ(launch(nullptr, 3, 100 * sizeof(double), Reverse{from.data(), to.data(), sums.data()}), 0);
@@ -73,7 +66,7 @@ struct Shuffles {
 
 TEST(CudaEmulation, ShufflesStayWithinWarps) {
     for (const Order order : orders) {
-        const OrderGuard guard(order);
+        const EmulationOrder guard(order);
         int swapped[64], told[64];
         double largest[64];
         launch(nullptr, 1, 0, Shuffles{swapped, told, largest});
@@ -133,7 +126,7 @@ TEST(CudaEmulation, BlocksOfATeamSeeWhatTheOthersWroteAndSumInOneOrder) {
     std::vector<double> first_sums;
     for (const int size : {1, 2, 4, 16}) {
         for (const Order order : orders) {
-            const OrderGuard guard(order);
+            const EmulationOrder guard(order);
             std::vector<double> between(from.size(), NAN), to(from.size(), NAN), sums(2 * teams), scratch(teams * Team::sum_scratch, NAN);
             const Relay relay{from.data(), between.data(), to.data(), sums.data(), scratch.data(), count};
             ASSERT_EQ(launch(nullptr, teams * size, 64 * sizeof(double), relay, size), 0);

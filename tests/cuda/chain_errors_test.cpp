@@ -21,6 +21,7 @@
 
 #include "aelle/backend/backend.hpp"
 #include "src/lyapunov/rounding.hpp"
+#include "tests/cuda/emulation_order.hpp"
 
 namespace aelle::cuda {
 namespace {
@@ -29,12 +30,6 @@ using emulation::Order;
 
 constexpr double tame = 1 + 1e-4, unsteady = 2.0;  // factors
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-class OrderGuard {
-public:
-    explicit OrderGuard(Order order) { emulation::order() = order; }
-    ~OrderGuard() { emulation::order() = Order::ascending; }
-};
 
 /// One step of a chain as a kernel sees it, and what the host says of it.
 template <class T>
@@ -392,7 +387,7 @@ template <class T>
 void expect_same_bits(const Chain<T>& chain) {
     const Found one = bounds<T, 64>(chain);
     for (const Order order : {Order::ascending, Order::descending, Order::shuffled}) {
-        const OrderGuard guard(order);
+        const EmulationOrder guard(order);
         EXPECT_TRUE(same_bits(one, bounds<T, 64>(chain)));
         EXPECT_TRUE(same_bits(one, bounds<T, 128>(chain)));
         EXPECT_TRUE(same_bits(one, bounds<T, 256>(chain)));
@@ -411,7 +406,7 @@ template <class T>
 void expect_same_bits_of_teams(const Chain<T>& chain, const std::vector<int>& sizes) {
     const Found one = bounds<T, 64>(chain);
     for (const Order order : {Order::ascending, Order::descending, Order::shuffled}) {
-        const OrderGuard guard(order);
+        const EmulationOrder guard(order);
         for (const int blocks : sizes) EXPECT_TRUE(same_bits(one, bounds<T, 64>(chain, blocks))) << blocks << " blocks";
     }
 }
@@ -457,7 +452,7 @@ TEST(CudaChainErrors, FunctionsEndWithBarriers) {
     for (std::size_t j = 0; j < log_r.size(); ++j) log_r[j] = j < columns ? -0.1 * static_cast<double>(j) : 10.0;
     const auto error = [](double log) { return std::sqrt(50.0) * std::exp(std::log(0x1p-53) - log); };  // of scale 1
     for (const int run : {0, 1, 2, 3, 4, 5}) {
-        const OrderGuard guard(std::array{Order::ascending, Order::descending, Order::shuffled}[run % 3]);
+        const EmulationOrder guard(std::array{Order::ascending, Order::descending, Order::shuffled}[run % 3]);
         const int blocks = run < 3 ? 1 : 4, threads = blocks * Barriers::threads;
         AlignedVector<char> data(static_cast<std::size_t>(ChainErrorsMemory::bytes(50, columns)), static_cast<char>(0xFF));
         const ChainErrorsMemory memory{data.data(), noise.data(), 50, columns};

@@ -15,6 +15,7 @@
 #include "aelle/backend/backend.hpp"
 #include "fixtures/random_network.hpp"
 #include "kernels/cuda/force.hpp"
+#include "tests/cuda/emulation_order.hpp"
 
 namespace aelle::cuda {
 namespace {
@@ -24,14 +25,6 @@ using emulation::Order;
 
 constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 constexpr double alpha = 0.8;
-constexpr Order orders[] = {Order::ascending, Order::descending, Order::shuffled};
-
-class OrderGuard {
-public:
-    explicit OrderGuard(Order order) { emulation::order() = order; }
-    ~OrderGuard() { emulation::order() = Order::ascending; }
-};
-
 /// Rounding errors do not grow in these networks: M has a spectral radius near 0.7, the loop through w_f and w_o adds little.
 cells::Parameters parameters(int n, double density, uint64_t seed = 0) {
     auto p = fixtures::random_parameters(cells::find_cell("rank1"), {n, 0}, density, static_cast<uint64_t>(n) + 1000 * seed);
@@ -194,7 +187,7 @@ TEST(CudaForce, AgreesWithTheReferenceInBlocksOfFullSize) {
 TEST(CudaForce, GivesTheSameBitsInAnyOrderOfThreads) {
     std::vector<std::vector<uint64_t>> found;
     for (const Order order : orders) {
-        const OrderGuard guard(order);
+        const EmulationOrder guard(order);
         HostForce sparse(parameters(96, 0.2), start(96), 3), dense(parameters(40, 1.0), start(40), 3);
         train<128>({&sparse, &dense}, 0, 20, 2);
         found.push_back(sparse.everything());
@@ -420,7 +413,7 @@ TEST(CudaFrozen, GivesTheSameBitsInAnyOrderOfThreadsAndHoweverTheRunIsCut) {
     HostFrozen whole(p, 40, starts(40, 9));
     const auto expected = whole.run<8, 128>(30);
     for (const Order order : orders) {
-        const OrderGuard guard(order);
+        const EmulationOrder guard(order);
         for (const int piece : {1, 7, 30}) {
             HostFrozen cut(p, 40, starts(40, 9));
             std::vector<double> output;

@@ -8,14 +8,9 @@
 
 #include "aelle/learn/sequences.hpp"
 #include "kernels/cuda/training.hpp"
+#include "tests/cuda/emulation_order.hpp"
 
 namespace aelle::cuda {
-
-class EmulationOrder {
-public:
-    explicit EmulationOrder(emulation::Order order) { emulation::order() = order; }
-    ~EmulationOrder() { emulation::order() = emulation::Order::ascending; }
-};
 
 /// Every sequence of a set as the device holds it.
 struct HostSequences {

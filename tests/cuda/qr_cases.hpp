@@ -12,22 +12,16 @@
 
 #include "aelle/backend/backend.hpp"
 #include "aelle/base/matrix.hpp"
-#include "kernels/cuda/emulation.hpp"
-#include "tests/fixtures/random_network.hpp"
+#include "tests/cuda/emulation_order.hpp"
+#include "tests/fixtures/random_matrix.hpp"
 
 namespace aelle::cuda {
 
 using emulation::Order;
+using fixtures::orthogonality_error;
+using fixtures::random_matrix;
 
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
-inline constexpr Order orders[] = {Order::ascending, Order::descending, Order::shuffled};
-
-class OrderGuard {
-public:
-    explicit OrderGuard(Order order) { emulation::order() = order; }
-    ~OrderGuard() { emulation::order() = Order::ascending; }
-};
-
 template <class T>
 struct Factors {
     Matrix<T> q;
@@ -63,14 +57,6 @@ struct Method {
     std::function<Factors<T>(const Matrix<T>&)> factor;
 };
 
-template <class T>
-Matrix<T> random_matrix(int64_t rows, int64_t cols, uint64_t seed) {
-    Matrix<T> z(rows, cols);
-    const std::vector<double> values = fixtures::random_vector(rows * cols, 1.0, seed);
-    std::transform(values.begin(), values.end(), z.data(), [](double x) { return static_cast<T>(x); });
-    return z;
-}
-
 /// Rows and columns of a random matrix, scaled over so many decades in a mixed order.
 template <class T>
 Matrix<T> graded_matrix(int64_t n, double row_decades, double column_decades, uint64_t seed) {
@@ -96,19 +82,6 @@ Matrix<T> saturated_matrix(int64_t n, double gain, uint64_t seed) {
         for (int64_t j = 0; j < n; ++j) z(i, j) = static_cast<T>(4 * e / ((1 + e) * (1 + e)) * static_cast<double>(z(i, j)));
     }
     return z;
-}
-
-template <class T>
-double orthogonality_error(const Matrix<T>& q) {
-    double worst = 0;
-    for (int64_t i = 0; i < q.cols(); ++i) {
-        for (int64_t j = 0; j <= i; ++j) {
-            double dot = 0;
-            for (int64_t l = 0; l < q.rows(); ++l) dot += static_cast<double>(q(l, i)) * static_cast<double>(q(l, j));
-            worst = std::max(worst, std::fabs(dot - (i == j ? 1.0 : 0.0)));
-        }
-    }
-    return worst;
 }
 
 /// Q's columns are products of as many reflections as there are columns, each with errors of a few u in a vector of unit length, which add

@@ -179,7 +179,7 @@ void check_bits(const Matrix<double>& z, std::initializer_list<int> sizes) {
     const Factors<double> expected = by_team(z, 1);
     for (const int size : sizes) EXPECT_TRUE(by_team(z, size) == expected) << size;
     for (const Order order : {Order::descending, Order::shuffled}) {
-        const OrderGuard guard(order);
+        const EmulationOrder guard(order);
         EXPECT_TRUE(by_team(z, 2) == expected);
     }
 }

@@ -230,7 +230,7 @@ template <class T>
 void check_bits(const Matrix<T>& z) {
     const Factors<T> expected = by_block<T, 32, true>(z);
     for (const Order order : orders) {
-        const OrderGuard guard(order);
+        const EmulationOrder guard(order);
         EXPECT_TRUE((by_block<T, 32, true>(z) == expected));
         EXPECT_TRUE((by_block<T, 128, true>(z) == expected));
         EXPECT_TRUE((by_block<T, 256, true>(z) == expected));
@@ -250,7 +250,7 @@ template <int N, int Threads>
 void check_register_bits(const Matrix<double>& z) {
     const Factors<double> expected = by_registers<N, Threads>(z);
     for (const Order order : orders) {
-        const OrderGuard guard(order);
+        const EmulationOrder guard(order);
         EXPECT_TRUE((by_registers<N, Threads>(z) == expected));
     }
 }
