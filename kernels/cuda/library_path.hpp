@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "aelle/base/build_info.hpp"
-#include "aelle/cells/list.hpp"
 #include "kernels/cuda/library_api.hpp"
 #include "kernels/cuda/library_qr.hpp"
 #include "kernels/cuda/library_training.hpp"
 #include "kernels/cuda/memory.hpp"
+#include "kernels/cuda/with_cell.hpp"
 
 namespace aelle::cuda {
 
@@ -51,15 +51,8 @@ struct LibraryPath {
         std::vector<TrainingWork> host_work(static_cast<std::size_t>(networks));
         if (const int status = memory::download(number, &host_plan, plan, sizeof host_plan)) return status;
         if (const int status = memory::download(number, host_work.data(), work, host_work.size() * sizeof(TrainingWork))) return status;
-        return train_cell(cells::AllCells{}, cell, *device, host_plan, plan, *data, work, host_work);
-    }
-    template <class... Cells>
-    static int train_cell(cells::CellList<Cells...>, int place, Device& device, const TrainingPlan& plan, const TrainingPlan* device_plan,
-                          const SequenceData& data, const TrainingWork* device_work, const std::vector<TrainingWork>& work) {
-        int at = 0, status = unknown_cell;
-        const auto chosen = [&] { return at++ == place; };
-        static_cast<void>(((chosen() && (status = train_all<Cells>(device, plan, device_plan, data, device_work, work), true)) || ...));
-        return status;
+        return with_cell(cells::AllCells{}, cell,
+                         [&]<class C>() { return train_all<C>(*device, host_plan, plan, *data, work, host_work); });
     }
 
     static int qr(int number, const LibraryQr* problem) {
