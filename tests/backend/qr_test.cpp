@@ -11,11 +11,13 @@
 #include "aelle/base/error.hpp"
 #include "kernels/cpu/qr.hpp"
 #include "tests/fixtures/quad.hpp"
-#include "tests/fixtures/random_network.hpp"
+#include "tests/fixtures/random_matrix.hpp"
 
 namespace aelle::backend {
 namespace {
 
+using fixtures::orthogonality_error;
+using fixtures::random_matrix;
 using fixtures::random_vector;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -44,27 +46,6 @@ std::vector<Factorisation<T>> factorisations() {
                            cpu::accurate_qr(static_cast<cpu::InstructionSet>(set), z, log_r, work);
                        }});
     return all;
-}
-
-template <class T>
-Matrix<T> random_matrix(int64_t rows, int64_t cols, uint64_t seed) {
-    Matrix<T> z(rows, cols);
-    const std::vector<double> values = random_vector(rows * cols, 1.0, seed);
-    std::transform(values.begin(), values.end(), z.data(), [](double x) { return static_cast<T>(x); });
-    return z;
-}
-
-template <class T>
-double orthogonality_error(const Matrix<T>& q) {
-    double worst = 0;
-    for (int64_t i = 0; i < q.cols(); ++i) {
-        for (int64_t j = 0; j <= i; ++j) {
-            long double dot = 0;
-            for (int64_t l = 0; l < q.rows(); ++l) dot += static_cast<long double>(q(l, i)) * q(l, j);
-            worst = std::max(worst, std::fabs(static_cast<double>(dot) - (i == j ? 1.0 : 0.0)));
-        }
-    }
-    return worst;
 }
 
 /// R = Q^T Z in long double: upper triangular, its diagonal as log_r says, and Q R = Z; all relative to |Z|, in units of u.
