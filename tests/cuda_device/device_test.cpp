@@ -160,6 +160,13 @@ TEST_P(SpectraOnDevice, OfSixtyFourUnitsAreThoseOfTheHost) { check(64, backend::
 
 INSTANTIATE_TEST_SUITE_P(Spectra, SpectraOnDevice, ::testing::ValuesIn(names(false)), underscored);
 
+// So large that few of them are shared by teams of blocks.
+class TeamsOnDevice : public SpectraOnDevice {};
+TEST_P(TeamsOnDevice, TrainAsOnTheHost) { check_training(engine(), host(), cell(), test::RaisedFeature(80, 3, 4, true), 72, 36); }
+TEST_P(TeamsOnDevice, TakeSpectraAsOnTheHost) { check(66, backend::TangentSpace::full, 2, 1); }
+
+INSTANTIATE_TEST_SUITE_P(Teams, TeamsOnDevice, ::testing::Values("lstm"), underscored);
+
 TEST_F(OnDevice, ForceTrainsAsOnTheHostSmall) {
     // Without feedback M alone contracts, so that rounding does not grow.
     const learn::ForceOptions options{.hidden = 40, .gain = 0.8, .density = 0.3, .alpha = 0.7, .learn_every = 2};
