@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "aelle/base/random_formulas.hpp"
-#include "kernels/cuda/optimiser.hpp"
 #include "kernels/cuda/product.hpp"
+#include "kernels/cuda/row_sums.hpp"
 #include "kernels/cuda/training_plan.hpp"
 
 namespace aelle::cuda {

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/plan.hpp"
-#include "kernels/cuda/team.hpp"
+#include "kernels/cuda/row_sums.hpp"
 
 namespace aelle::cuda {
 
@@ -17,7 +17,7 @@ struct SequenceData {
     int32_t steps = 0, features = 0, target_steps = 0, classes = 0;
 };
 
-inline constexpr int symbol_parts = 16, row_sum_parts = 16;
+inline constexpr int symbol_parts = 16;
 
 /// Of all networks of a group. Offsets count floats from the beginning of a network's memory.
 struct TrainingPlan {
