@@ -1,6 +1,9 @@
 // QR factorisations of many N x N matrices in double precision (performance.md 3.2): our kernels and NVIDIA's libraries. Unit: R and explicit Q of one matrix;
 // FLOP: 8/3 N^3, those of Householder's way whatever the form does. Error: log|r_jj| of three matrices against the host, over the largest value;
 // column `orthogonality`: the largest entry of Q'Q - 1. What is timed factors the Q of the run before, in place.
+//
+// Tangents (performance.md 3, rule 2): a product by a Jacobian and a factorisation a step, with Q formed (q3) and without (q4). Unit: one step of one
+// chain; FLOP: 10/3 N^3, those without Q, whatever the form does. Error: sums of logarithms of a chain against the host, over the largest.
 
 #include <algorithm>
 #include <cmath>
@@ -139,6 +142,73 @@ double measure_form(GpuBench& bench, const Problem& p, const Form& form, const s
     return median;
 }
 
+/// Of chain c.
+std::vector<double> expected_sums(const Problem& p, int64_t c, int32_t steps) {
+    const auto n = static_cast<std::size_t>(p.n);
+    std::vector<double> sum(n, 0.0), log_r(n);
+    backend::Backend::QrWork work;
+    Matrix<double> z(p.n, p.n), q(p.n, p.n), jacobian(p.n, p.n);
+    std::copy_n(p.matrix(c), z.size(), z.data());
+    for (int64_t t = 0; t < steps; ++t) {
+        if (t > 0) {
+            std::copy_n(z.data(), z.size(), q.data());
+            std::copy_n(p.matrix(c + t), z.size(), jacobian.data());
+            cpu().multiply(false, false, jacobian.view(), q.view(), 0.0, z.view());
+        }
+        cpu().qr(backend::QrMethod::accurate, z.view(), log_r, work);
+        for (std::size_t j = 0; j < n; ++j) sum[j] += log_r[j];
+    }
+    return sum;
+}
+
+void measure_tangents(GpuBench& bench, const Problem& p, bool implicit, int32_t threads, const std::string& name) {
+    const int32_t steps = bench.tiny() ? 3 : 28;
+    const cuda::DeviceMemory jacobians = cuda::on_device(bench.library(), p.z.data(), p.z.size(), "Jacobians");
+    const cuda::DeviceMemory sums(bench.library(), static_cast<std::size_t>(p.count * p.n) * sizeof(double), "logarithms");
+    const cuda::BenchTangents problem{.implicit = implicit,
+                                      .threads = threads,
+                                      .n = static_cast<int32_t>(p.n),
+                                      .steps = steps,
+                                      .chains = p.count,
+                                      .jacobians = jacobians.as<double>(),
+                                      .distinct = distinct,
+                                      .log_sum = sums.as<double>()};
+    const auto run = [&](int64_t units) {
+        for (int64_t i = 0; i < units; ++i) bench.check_bench(bench.bench()->tangents(bench.device(), &problem), "tangents");
+        bench.wait();
+    };
+    run(1);
+    GpuCase made;
+    made.what.name = name;
+    made.what.parameters = {{"n", std::to_string(p.n)}, {"chains", std::to_string(p.count)}, {"steps", std::to_string(steps)}};
+    made.what.unit = "product and QR of one step of one chain";
+    made.what.amount = 10.0 / 3.0 * std::pow(static_cast<double>(p.n), 3);
+    made.peak = bench.peaks().twofold;
+    made.notes.push_back(implicit ? "Q stays in its reflectors" : "Q formed, products by units for matrices: the peak is that without");
+    made.check.error = 0.0;
+    for (const int64_t c : {int64_t{0}, p.count - 1}) {
+        std::vector<double> found(static_cast<std::size_t>(p.n));
+        sums.download(found.data(), found.size() * sizeof(double), static_cast<std::size_t>(c) * found.size() * sizeof(double));
+        const double error = relative_difference(found, expected_sums(p, c, steps));
+        made.check.error = error <= made.check.error ? made.check.error : error;  // keeps NaN
+    }
+    made.seconds = bench.time(run, 0.4);
+    for (double& seconds : made.seconds) seconds /= static_cast<double>(p.count * steps);
+    bench.row(std::move(made));
+}
+
+void add_tangents(GpuBench& bench, const Problem& p, double until) {
+    if (bench.bench() == nullptr || p.n > 128) return;
+    for (const int32_t threads : p.n == 64 ? std::vector<int32_t>{128, 256} : std::vector<int32_t>{512}) {
+        for (const bool implicit : {false, true}) {
+            const std::string name =
+                "gpu/tangents/" + std::to_string(p.n) + (implicit ? "/q4-implicit-" : "/q3-formed-") + std::to_string(threads);
+            if (bench.wanted(name) && bench.time_until(until, name))
+                bench.attempt(name, [&] { measure_tangents(bench, p, implicit, threads, name); });
+        }
+    }
+}
+
 }  // namespace
 
 void add_gpu_qr(GpuBench& bench, double until) {
@@ -160,6 +230,7 @@ void add_gpu_qr(GpuBench& bench, double until) {
                 best_form = form.name;
             });
         }
+        add_tangents(bench, p, until);
         if (!best_form.empty()) bench.remember("QR " + std::to_string(n) + " " + rounded(1e6 * best, 3) + " us by " + best_form);
     }
 }

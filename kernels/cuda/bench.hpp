@@ -9,6 +9,7 @@
 #include "kernels/cuda/library_api.hpp"
 #include "kernels/cuda/memory.hpp"
 #include "kernels/cuda/qr.hpp"
+#include "kernels/cuda/qr_implicit.hpp"
 #include "kernels/cuda/qr_registers.hpp"
 #include "kernels/cuda/qr_team.hpp"
 
@@ -112,6 +113,21 @@ inline int qr(int device, BenchQrForm form, int32_t n, int64_t count, double* z,
     return unknown_form;
 }
 
+template <int N, int Threads>
+int tangents_of(const BenchTangents& p) {
+    const auto run = [&](auto kernel) { return launch(memory::stream(), p.chains, decltype(kernel)::shared_bytes, kernel); };
+    if (p.implicit) return run(TangentSteps<N, Threads, true>{p.jacobians, p.distinct, p.steps, p.log_sum});
+    return run(TangentSteps<N, Threads, false>{p.jacobians, p.distinct, p.steps, p.log_sum});
+}
+
+inline int tangents(int device, const BenchTangents* problem) {
+    if (const int status = memory::select(device)) return status;
+    if (problem->n == 64 && problem->threads == 128) return tangents_of<64, 128>(*problem);
+    if (problem->n == 64 && problem->threads == 256) return tangents_of<64, 256>(*problem);
+    if (problem->n == 128 && problem->threads == 512) return tangents_of<128, 512>(*problem);
+    return unknown_form;
+}
+
 inline const char* message(int status) {
     return status == unknown_form ? "a size that the form or the device does not know" : memory::message(status);
 }
@@ -119,7 +135,7 @@ inline const char* message(int status) {
 inline int open(const char* build_id, uint64_t cells, BenchTable* table) {
     if (build_info().id != build_id) return wrong_build;
     if (cells != part_fingerprint<BenchTable>(cells::AllCells{})) return wrong_cells;
-    *table = {.facts = facts, .copy = copy, .qr = qr, .largest_team = largest_team, .wait = wait, .message = message};
+    *table = {.facts = facts, .copy = copy, .qr = qr, .tangents = tangents, .largest_team = largest_team, .wait = wait, .message = message};
     return 0;
 }
 

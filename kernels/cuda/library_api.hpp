@@ -65,6 +65,17 @@ enum class BenchQrForm : int32_t {
     team_16
 };
 
+/// Chains of tangents, a block each (qr_implicit.hpp): QR after each of `steps` products, with Q formed or as reflectors.
+struct BenchTangents {
+    bool implicit = false;
+    int32_t threads = 0;  ///< 128 or 256 for n 64, 512 for n 128
+    int32_t n = 0, steps = 0;
+    int64_t chains = 0;
+    const double* jacobians = nullptr;  ///< n x n one after another; step t of chain c has number (c + t) % distinct
+    int32_t distinct = 0;
+    double* log_sum = nullptr;  ///< (n of each chain)
+};
+
 /// FLOP a second at the highest clock, an FMA counted as two, without tensor units; 0 where the chip is not known.
 struct BenchFacts {
     double clock = 0.0, single = 0.0, twofold = 0.0;  ///< Hz; single and double precision
@@ -76,6 +87,7 @@ struct BenchTable {
     int (*copy)(int device, void* to, const void* from, std::size_t bytes);  ///< inside the device
     /// `count` matrices n x n one after another become their Q; log_r (n each). unknown_form where the form does not know the size.
     int (*qr)(int device, BenchQrForm form, int32_t n, int64_t count, double* z, double* log_r);
+    int (*tangents)(int device, const BenchTangents* problem);  ///< unknown_form as well
     /// Blocks of the largest team that can factor n x n; 0 where not even one can.
     int (*largest_team)(int device, int32_t n);
     int (*wait)(int device);
@@ -91,7 +103,7 @@ inline constexpr const char* open_bench_name = "aelle_cuda_bench_open";
 template <class PartTable, cells::Cell... Cells>
 uint64_t part_fingerprint(cells::CellList<Cells...> list) {
     uint64_t hash = fingerprint(list);
-    for (const std::size_t size : {sizeof(PartTable), sizeof(LibraryQr), sizeof(LibraryProduct), sizeof(BenchFacts)})
+    for (const std::size_t size : {sizeof(PartTable), sizeof(LibraryQr), sizeof(LibraryProduct), sizeof(BenchFacts), sizeof(BenchTangents)})
         hash = (hash ^ size) * 1099511628211u;
     return hash;
 }

@@ -72,24 +72,12 @@ public:
           group_(block.warp() * columns_of_warp + block.lane() % columns_of_warp) {}
 
     AELLE_DEVICE void run(double* log_r, View<float> ratios) {
-        if (!sort_rows()) {
-            block_.each(N, [&](int64_t j) { log_r[j] = std::numeric_limits<double>::quiet_NaN(); });
-            return;
-        }
         Tile x;
-        load(x);
-        make_reflector<0>(x, 0, 0);
-        block_.sync();
-        int j = 0, pivot = 0;
-        factor_stage<0>(x, j, pivot);
-        factor_stage<1>(x, j, pivot);
-        factor_stage<2>(x, j, pivot);
-        factor_stage<3>(x, j, pivot);
-        finish(pivot, log_r);
-        if (ratios.data != nullptr) store_ratios(x, pivot, ratios);
+        int reflectors = 0;
+        if (!factor(x, reflectors, log_r)) return;
+        if (ratios.data != nullptr) store_ratios(x, reflectors, ratios);
         set_identity(x);
-        j = N - 1;
-        --pivot;
+        int j = N - 1, pivot = reflectors - 1;
         form_stage<3>(x, j, pivot);
         form_stage<2>(x, j, pivot);
         form_stage<1>(x, j, pivot);
@@ -97,7 +85,26 @@ public:
         store(x);
     }
 
-private:
+protected:
+    /// x becomes R, in slots; the matrix in shared memory makes way for the reflectors. False, with logs of NaN, where an entry is not finite.
+    AELLE_DEVICE bool factor(Tile& x, int& reflectors, double* log_r) {
+        if (!sort_rows()) {
+            block_.each(N, [&](int64_t j) { log_r[j] = std::numeric_limits<double>::quiet_NaN(); });
+            return false;
+        }
+        load(x);
+        make_reflector<0>(x, 0, 0);
+        block_.sync();
+        int j = 0;
+        reflectors = 0;
+        factor_stage<0>(x, j, reflectors);
+        factor_stage<1>(x, j, reflectors);
+        factor_stage<2>(x, j, reflectors);
+        factor_stage<3>(x, j, reflectors);
+        finish(reflectors, log_r);
+        return true;
+    }
+
     /// Places of this thread's register rows and columns. Every 16 rows from a multiple of 16 on are a pair of each lane.
     static constexpr int row_step(int i) { return i / 2 * (2 * lanes) + i % 2; }
     AELLE_DEVICE int row(int i) const { return row_step(i) + 2 * lane_; }
@@ -201,10 +208,10 @@ private:
         }
     }
 
-    /// x -= tau v (v . x) for all columns after `after`, where v is in column j of the matrix.
-    template <int Stage>
+    /// x -= tau v (v . x) for all columns after `after`, where v is in column j of the matrix. Register rows and columns before the first ones are
+    /// left out: those of v are zero, and those of x nothing to do with v.
+    template <int first_row, int first_column>
     AELLE_DEVICE void reflect(Tile& x, int j, double tau, int after) const {
-        constexpr int first_row = live_row<Stage>, first_column = live_column<Stage>;
         Reflector v;
         const double* from = z_.column(j) + 2 * lane_;
         AELLE_UNROLL
@@ -314,7 +321,7 @@ private:
             const double tau = work_.tau[j];
             const int next = pivot + (tau != 0.0 ? 1 : 0);
             if (j + 1 < N) {
-                if (tau != 0.0) reflect<Stage>(x, j, tau, j);
+                if (tau != 0.0) reflect<live_row<Stage>, live_column<Stage>>(x, j, tau, j);
                 make_reflector<Stage>(x, j + 1, next);
             }
             block_.sync();
@@ -328,7 +335,7 @@ private:
         while (j >= 0 && pivot >= Stage * stage_pivots) {
             const double tau = work_.tau[j];
             if (tau != 0.0) {
-                reflect<Stage>(x, j, tau, -1);  // unit vectors before the pivot have nothing in common with v
+                reflect<live_row<Stage>, live_column<Stage>>(x, j, tau, -1);  // unit vectors before the pivot have nothing in common with v
                 --pivot;
             }
             --j;
