@@ -118,8 +118,10 @@ public:
         float d_a[slots + 1] = {}, d_s[blocks] = {};
         for (int b = 0; b < blocks; ++b) {
             const float d = delta[b * stride + e];
-            for (int k = 0; k < slots; ++k) d_a[k] += next[b].d[k] * d;
-            for (int c = 0; c < blocks; ++c) d_s[c] += next[b].d[slots + c] * d;
+            for (int k = 0; k < slots; ++k)
+                if (next[b].depends_on(k)) d_a[k] += next[b].d[k] * d;
+            for (int c = 0; c < blocks; ++c)
+                if (next[b].depends_on(slots + c)) d_s[c] += next[b].d[slots + c] * d;
         }
         for (int k = 0; k < slots; ++k) a[k * network_.hidden()] = d_a[k];
         for (int c = 0; c < blocks; ++c) delta[c * stride + e] = d_s[c];
