@@ -52,6 +52,7 @@ void large_product(GpuBench& bench, double peak) {
     made.what.amount = 2.0 * std::pow(n, 3);
     made.peak = peak;
     made.check.error = product_error(a, b, c, n);
+    made.most["error"] = single ? 1e-4 : 1e-12;
     made.seconds = bench.time(run, 1.0);
     bench.remember(std::string(single ? "sgemm " : "dgemm ") + tera(made.what.amount / spread(made.seconds).median) + " TFLOP/s");
     bench.row(std::move(made));
@@ -77,6 +78,7 @@ void copies(GpuBench& bench) {
     made.what.amount = 2.0 * static_cast<double>(bytes);
     made.what.roof = Roof::memory;
     made.check.error = back == numbers ? 0.0 : 1.0;
+    made.most["error"] = 0.0;
     made.seconds = bench.time(run, 0.5);
     bench.remember("copy " + tera(made.what.amount / spread(made.seconds).median) + " TB/s");
     bench.row(std::move(made));
@@ -121,6 +123,7 @@ bool GpuBench::wanted(const std::string& name) {
 
 void GpuBench::row(GpuCase made) {
     Result result;
+    bool wrong = false;
     made.what.parameters["device"] = engine_.device_kind();
     if (made.peak > 0) made.what.parameters["peak"] = tera(made.peak) + " TFLOP/s";
     result.what = &made.what;
@@ -136,6 +139,13 @@ void GpuBench::row(GpuCase made) {
         result.share = spread(shares);
         result.roof = {made.peak, made.peak, made.peak};
     }
+    for (const auto& [what, most] : made.most) {
+        const double found = what == "error" ? made.check.error : made.check.columns.at(what);
+        if (found <= most) continue;
+        result.notes.push_back("WRONG: " + what + " " + rounded(found, 2) + " is more than " + rounded(most, 2));
+        wrong = true;
+    }
+    failed_ += wrong ? 1 : 0;
     if (made.opponent) {
         result.opponent = made.opponent;
         result.ratio.median = made.opponent->seconds.median / result.seconds.median;
@@ -170,13 +180,17 @@ void GpuBench::check_nvidia(int status, const std::string& attempt) const {
         throw backend::DeviceError(attempt + ": " + nvidia_.table.message(status) + " (status " + std::to_string(status) + ")");
 }
 
-std::vector<double> GpuBench::time(const std::function<void(int64_t units)>& run, double budget, int64_t most_units) const {
+std::vector<double> GpuBench::time(const std::function<void(int64_t units)>& run, double budget, int64_t most_units, int64_t apart) const {
     constexpr int rounds = 3;
     budget = std::min(budget, std::max(0.0, left() - 0.5));
-    const auto once = [&](int64_t units) {
+    const auto seconds_of = [&](int64_t units) {
         const Stopwatch watch;
-        run(units);
-        return watch.seconds() / static_cast<double>(units);
+        if (units > 0) run(units);
+        return watch.seconds();
+    };
+    const auto once = [&](int64_t units) {
+        const double alone = apart > 0 ? seconds_of(apart) : 0.0;
+        return std::max(seconds_of(units + apart) - alone, 1e-9) / static_cast<double>(units);
     };
     const double first = once(1);
     if (first > budget || tiny()) return {first};
@@ -213,6 +227,9 @@ int run_gpu(const GpuOptions& options, Output& output) {
     }
     output.say(found.note);
     GpuBench bench(options, output, *found.engine, cuda::open_library());
+    if (bench.bench() != nullptr)
+        output.say("clusters of blocks: up to " + std::to_string(bench.bench()->largest_team(bench.device(), 512)) +
+                   " for the QR of 512 x 512");
     output.header();
     // The rest of the time goes to training, whose sizes are many.
     add_gpu_ceilings(bench);

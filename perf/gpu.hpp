@@ -39,6 +39,7 @@ struct GpuCase {
     double peak = 0.0;            ///< FLOP or bytes a second; 0 where unknown
     std::vector<std::string> notes = {};
     std::optional<Opponent> opponent = {};
+    std::map<std::string, double> most = {};  ///< of `error` or a column of the check: beyond it, or where it is NaN, the case has failed
 };
 
 class GpuBench {
@@ -69,8 +70,10 @@ public:
     /// Goes into the last line, in the order of its first mention.
     void remember(const std::string& words) { summary_.push_back(words); }
 
-    /// Seconds per unit in up to three rounds of about budget / 3 in all; `run` does units and waits. It has run before.
-    std::vector<double> time(const std::function<void(int64_t units)>& run, double budget, int64_t most_units = 1 << 20) const;
+    /// Seconds per unit in up to three rounds of about budget / 3 each; `run` does units and waits. It has run before. apart: what that many units
+    /// take by themselves is measured too and taken off, for calls that cost something whatever they do.
+    std::vector<double> time(const std::function<void(int64_t units)>& run, double budget, int64_t most_units = 1 << 20,
+                             int64_t apart = 0) const;
 
     /// The last line; false when a case failed.
     bool finish();

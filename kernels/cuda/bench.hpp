@@ -83,10 +83,9 @@ inline int largest_team(int device, int32_t n) {
     return fitting_cluster<BatchedQrTeam>(Team::largest, shared);
 }
 
-/// Teams of so many blocks, with memory for the work of all matrices.
+/// Teams of so many blocks, at most largest_team(), with memory for the work of all matrices.
 inline int qr_team(int device, int team, int32_t n, int64_t count, double* z, double* log_r) {
     const std::size_t shared = accurate_qr_team_shared(n), each = (accurate_qr_team_work(n, n) + 127) / 128 * 128;
-    if (team > largest_team(device, n)) return unknown_form;
     void* work = nullptr;
     if (const int status = memory::allocate(device, &work, each * static_cast<std::size_t>(count))) return status;
     const int status =

@@ -93,15 +93,15 @@ public:
     /// c(g + 8, 2t), c(g + 8, 2t + 1); a(g, t), a(g + 8, t), a(g, t + 4), a(g + 8, t + 4); b(t, g), b(t + 4, g). PTX ISA, mma.m16n8k8 for .f64.
     AELLE_DEVICE void multiply_16x8x8(double (&c)[4], const double (&a)[4], const double (&b)[2]) const {
 #if AELLE_CUDA_CLUSTERS  // the same architectures
-        asm("mma.sync.aligned.m16n8k8.row.col.f64.f64.f64.f64 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-            : "+d"(c[0]), "+d"(c[1]), "+d"(c[2]), "+d"(c[3])
-            : "d"(a[0]), "d"(a[1]), "d"(a[2]), "d"(a[3]), "d"(b[0]), "d"(b[1]));
+        asm volatile("mma.sync.aligned.m16n8k8.row.col.f64.f64.f64.f64 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                     : "+d"(c[0]), "+d"(c[1]), "+d"(c[2]), "+d"(c[3])
+                     : "d"(a[0]), "d"(a[1]), "d"(a[2]), "d"(a[3]), "d"(b[0]), "d"(b[1]));
 #else
         for (int k = 0; k < 2; ++k) {
             for (int i = 0; i < 2; ++i)
-                asm("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0, %1}, {%2}, {%3}, {%0, %1};"
-                    : "+d"(c[2 * i]), "+d"(c[2 * i + 1])
-                    : "d"(a[2 * k + i]), "d"(b[k]));
+                asm volatile("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0, %1}, {%2}, {%3}, {%0, %1};"
+                             : "+d"(c[2 * i]), "+d"(c[2 * i + 1])
+                             : "d"(a[2 * k + i]), "d"(b[k]));
         }
 #endif
     }

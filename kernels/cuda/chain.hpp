@@ -358,6 +358,9 @@ public:
         errors_.start();
         double* sum = at(plan_.log_sum);
         team_.each(columns_, [&](int64_t j) { sum[j] = 0.0; });
+        const int64_t ld = plan_.ratios_ld(), more = ld - columns_;  // rows that fill up the last four: read with them, and not used
+        auto* ratios = reinterpret_cast<float*>(at(plan_.ratios));
+        team_.each(more * columns_, [&](int64_t e) { ratios[columns_ + e % more + e / more * ld] = 0.0f; });
     }
 
     /// False when the trajectory or a tangent is not finite.

@@ -17,11 +17,11 @@ namespace aelle::cuda {
 inline int train(int device, int cell, int64_t networks, int32_t team, const TrainingPlan* plan, const SequenceData* data,
                  const TrainingWork* work) {
     if (const int status = memory::select(device)) return status;
-    return with_cell(cells::AllCells{}, cell, [&]<class C>() {
+    return finished(with_cell(cells::AllCells{}, cell, [&]<class C>() {
         using Kernel = Training<C>;
         const int blocks = fitting_cluster<Kernel>(team, Kernel::shared_bytes);
         return launch(memory::stream(), networks * blocks, Kernel::shared_bytes, Kernel{plan, *data, work}, blocks);
-    });
+    }));
 }
 
 inline int chains(int device, int cell, int64_t count, const ChainLaunch& how, const ChainPlan* plan, const ChainWork* work, int32_t first,
@@ -38,18 +38,18 @@ inline int facts(int device, DeviceFacts* facts) {
 
 inline int train_force(int device, int64_t networks, int32_t n, const ForceNetwork* work) {
     if (const int status = memory::select(device)) return status;
-    return with_force_threads(n, [&]<int Threads>() {
+    return finished(with_force_threads(n, [&]<int Threads>() {
         using Kernel = ForceTraining<Threads>;
         return launch(memory::stream(), networks, Kernel::shared_bytes(n), Kernel{work});
-    });
+    }));
 }
 
 inline int run_frozen(int device, int64_t networks, int32_t n, int32_t loops, int64_t shared_memory, const FrozenNetwork* work) {
     if (const int status = memory::select(device)) return status;
-    return with_frozen_kernel(n, shared_memory, [&]<class Kernel, int Width>() {
+    return finished(with_frozen_kernel(n, shared_memory, [&]<class Kernel, int Width>() {
         const int32_t parts = (loops + Width - 1) / Width;
         return launch(memory::stream(), networks * parts, Kernel::shared_bytes(n), Kernel{work, parts});
-    });
+    }));
 }
 
 inline const char* message(int status) {

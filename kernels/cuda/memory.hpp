@@ -39,17 +39,20 @@ inline int facts(int device, DeviceFacts* facts) {
 /// Whether the device hands out memory in the order of streams. Then what is given back is kept for the next request: cudaFree would wait for all
 /// streams, those of other threads among them.
 inline bool pooled(int device) {
-    static const bool supported = [device] {
+    static std::atomic<uint64_t> known{0}, yes{0};  // a bit for each device
+    const uint64_t bit = uint64_t{1} << (device & 63);
+    if ((known & bit) == 0) {
         int found = 0;
         cudaMemPool_t pool;
         uint64_t keep = uint64_t{1} << 30;  // no more: other processes may share the device
         const bool good = cudaDeviceGetAttribute(&found, cudaDevAttrMemoryPoolsSupported, device) == cudaSuccess && found != 0 &&
                           cudaDeviceGetDefaultMemPool(&pool, device) == cudaSuccess &&
                           cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep) == cudaSuccess;
-        if (!good) cudaGetLastError();  // not to be found again by the next launch
-        return good;
-    }();
-    return supported;
+        if (good) yes |= bit;
+        else cudaGetLastError();  // not to be found again by the next launch
+        known |= bit;
+    }
+    return (yes & bit) != 0;
 }
 
 /// For use in the calling thread's stream, or after a copy, by any other.
