@@ -7,6 +7,7 @@ CUDA ?= AUTO
 WERROR ?= OFF
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 600
+RACE_FILTER ?= *
 # One compiler per core, and no more than one per 1.2 GB of free memory.
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 1); m=$$(awk '/^MemAvailable/ {print int($$2 / 1200000)}' /proc/meminfo 2>/dev/null || echo $$n); \
           [ "$$m" -lt 1 ] && m=1; [ "$$n" -lt "$$m" ] && echo $$n || echo $$m)
@@ -18,7 +19,7 @@ ctest = cd $(release) && ctest --output-on-failure -j $(JOBS)
 export MPI
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all help setup demo test check check-long tests bench bench-full sanitize fuzz install clean
+.PHONY: all help setup demo test check check-long tests bench bench-full sanitize race fuzz install clean
 .NOTPARALLEL:
 
 all:
@@ -33,6 +34,7 @@ help:
 	@echo "make setup        install what is missing"
 	@echo "make bench        the benchmarks, under 5 minutes on 2 cores; make bench-full: at length; results in build/bench"
 	@echo "make sanitize     the fast tests under the address and undefined-behaviour sanitizers"
+	@echo "make race         races between threads of the GPU's kernels, emulated; under two minutes on 2 cores"
 	@echo "make fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)   the readers of files against inputs made by libFuzzer, each so long"
 	@echo "make install PREFIX=$(PREFIX)"
 	@echo "make clean        remove build/ (results in out/ stay)"
@@ -69,6 +71,13 @@ sanitize:
 	@tools/configure build/sanitize test -DCMAKE_BUILD_TYPE=RelWithDebInfo -DAELLE_SANITIZE=ON -DAELLE_PERF=OFF $(options)
 	@$(call build,build/sanitize,aelle_tests)
 	@cd build/sanitize && ctest --output-on-failure -j $(JOBS) -L fast
+
+race:
+	@tools/setup build test
+	@tools/configure $(release) test -DCMAKE_BUILD_TYPE=Release $(options)
+	@$(call build,$(release),cuda_race_tests)
+	@seq 0 $$(($(JOBS) - 1)) | GTEST_TOTAL_SHARDS=$(JOBS) xargs -P $(JOBS) -I{} \
+	    env GTEST_SHARD_INDEX={} $(release)/tests/cuda_race_tests --gtest_brief=1 --gtest_filter='$(RACE_FILTER)'
 
 fuzz:
 	@tools/setup build fuzz

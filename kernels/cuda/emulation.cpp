@@ -55,6 +55,12 @@ public:
         body_ = &body;
         std::memset(shared_.data(), 0xFF, shared_.size());
         for (Member& member : members_) member.state = State::fresh;
+        races::cluster({.first = first,
+                        .blocks = cluster_,
+                        .threads = threads_,
+                        .shared = {shared_.data(), shared_.size()},
+                        .stacks = {stacks_.get(), words_.size() * stack_bytes},
+                        .exchanged = {values_.data(), values_.size() * sizeof(double)}});
         running_ = 0;
         arrange();
         for (int alive = all_threads_; alive > 0;) {
@@ -73,7 +79,13 @@ public:
         for (Barrier& block : blocks_) block.arrived = 0;
     }
 
-    void wait(Barrier& barrier) {
+    void wait(Barrier& barrier, races::Scope orders) {
+        races::stops();
+        meet(barrier);
+        races::goes_on(running_, orders);
+    }
+
+    void meet(Barrier& barrier) {
         const int64_t generation = barrier.generation;
         if (++barrier.arrived == barrier.expected) {
             barrier.arrived = 0;
@@ -87,9 +99,9 @@ public:
     uint64_t exchange(int thread, uint64_t value, int lane) {
         const int warp = thread / lanes;
         words_[thread] = value;
-        wait(warps_[warp]);
+        wait(warps_[warp], races::Scope::none);
         const uint64_t result = words_[warp * lanes + lane];
-        wait(warps_[warp]);
+        wait(warps_[warp], races::Scope::none);
         return result;
     }
 
@@ -159,11 +171,13 @@ private:
         Crew& crew = *current;
         crew.arrived(nullptr);
         const int t = crew.running_;
+        races::goes_on(t, races::Scope::none);
         try {
             (*crew.body_)(*crew.members_[t].fibre);
         } catch (...) {
             crew.failure_ = std::current_exception();
         }
+        races::stops();
         crew.members_[t].state = State::ended;
         crew.leave_for_good();
     }
@@ -234,15 +248,17 @@ int Fibre::threads() const { return crew_->threads(); }
 int Fibre::cluster() const { return crew_->cluster(); }
 int Fibre::block() const { return crew_->block(rank()); }
 char* Fibre::shared() const { return crew_->shared(rank()); }
-void Fibre::sync() { crew_->wait(crew_->whole(rank())); }
-void Fibre::sync_warp() { crew_->wait(crew_->warp(member_)); }
-void Fibre::sync_cluster() { crew_->wait(crew_->all()); }
+void Fibre::sync() { crew_->wait(crew_->whole(rank()), races::Scope::block); }
+void Fibre::sync_warp() { crew_->wait(crew_->warp(member_), races::Scope::warp); }
+void Fibre::meet_warp() { crew_->wait(crew_->warp(member_), races::Scope::none); }
+void Fibre::sync_cluster() { crew_->wait(crew_->all(), races::Scope::cluster); }
 double* Fibre::warp_values() { return crew_->values(member_); }
 uint64_t Fibre::exchange_bits(uint64_t value, int lane) { return crew_->exchange(member_, value, lane); }
 
 void run(int64_t blocks, int threads, std::size_t shared_bytes, const std::function<void(Fibre&)>& body, int cluster) {
     require(cluster > 0 && blocks % cluster == 0, "emulation: blocks come in whole clusters");
     Crew crew(threads, shared_bytes, cluster);
+    races::launch();
     for (int64_t block = 0; block < blocks; block += cluster) crew.run(block, body);
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 /// Blocks of threads on the host, for testing kernels where there is no device: every thread is a fibre, barriers and shuffles hand over to the
-/// next one. Clusters of blocks run one after another, so races between them are not seen; those within one are, since the order in which
-/// threads run between two barriers is chosen by `order()`, and results must not depend on it. Shared memory starts as NaN.
+/// next one. Clusters of blocks run one after another, so races between them do not show in results; those within one do, since the order in which
+/// threads run between two barriers is chosen by `order()`, and results must not depend on it. Shared memory starts as NaN. `make race` watches
+/// every access for both.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +16,34 @@ namespace aelle::cuda::emulation {
 /// before the next begins: each finds missing barriers that the other does not.
 enum class Order { ascending, descending, shuffled };
 Order& order();
+
+/// What a detector of races (tests/cuda/race_runtime.hpp) is told, in a program compiled with AELLE_RACES; in others nobody asks.
+namespace races {
+/// The threads that a barrier orders: those of a warp, of a block, of a cluster, or none. A shuffle orders none.
+enum class Scope { none, warp, block, cluster };
+struct Memory {
+    const void* begin = nullptr;
+    std::size_t bytes = 0;
+};
+/// Blocks of one cluster, from `first` on, and memory: shared of all its blocks, and two pieces that no two threads share on a device.
+struct Cluster {
+    int64_t first = 0;
+    int blocks = 0, threads = 0;
+    Memory shared, stacks, exchanged;
+};
+#if defined(AELLE_RACES)
+void launch();
+void cluster(const Cluster& started);
+/// From here on the thread `member` of the cluster runs, having passed a barrier.
+void goes_on(int member, Scope passed);
+void stops();
+#else
+inline void launch() {}
+inline void cluster(const Cluster&) {}
+inline void goes_on(int, Scope) {}
+inline void stops() {}
+#endif
+}  // namespace races
 
 struct Barrier {
     int expected = 0, arrived = 0;
@@ -55,14 +84,15 @@ public:
         static_assert(Count <= most_together);
         auto* all = reinterpret_cast<double(*)[Count]>(warp_values());
         std::memcpy(all[member_ % 32], mine, sizeof mine);
-        sync_warp();
+        meet_warp();
         read(all);
-        sync_warp();
+        meet_warp();
     }
     static constexpr int most_together = 8;
 
 private:
     double* warp_values();
+    void meet_warp();
     uint64_t exchange_bits(uint64_t value, int lane);
 
     Crew* crew_;
