@@ -123,12 +123,12 @@ INSTANTIATE_TEST_SUITE_P(Training, EveryCellOnDevice, ::testing::ValuesIn(names(
 
 class SpectraOnDevice : public EveryCellOnDevice {
 protected:
-    void check(int64_t hidden, backend::TangentSpace space, int64_t steps, int64_t warmup) const {
+    void check(int64_t hidden, backend::TangentSpace space, int64_t steps, int64_t warmup, int64_t exponents = 0) const {
         lyapunov::GroupProblem problem;
         problem.cell = &cell();
         problem.shape = {.hidden = hidden, .input = fixtures::driven(cell()) ? 3 : 0};
         problem.space = space;
-        problem.options = {.steps = steps, .warmup = warmup, .interval = 1};
+        problem.options = {.exponents = exponents, .steps = steps, .warmup = warmup, .interval = 1};
         for (const uint64_t seed : {5u, 6u}) {
             problem.networks.push_back(fixtures::random_parameters(cell(), problem.shape, 1.0, seed));
             problem.sequences.push_back(fixtures::random_vector(problem.shape.input * (steps + warmup), 1.0, 40 + seed));
@@ -164,6 +164,11 @@ INSTANTIATE_TEST_SUITE_P(Spectra, SpectraOnDevice, ::testing::ValuesIn(names(fal
 class TeamsOnDevice : public SpectraOnDevice {};
 TEST_P(TeamsOnDevice, TrainAsOnTheHost) { check_training(engine(), host(), cell(), test::RaisedFeature(80, 3, 4, true), 72, 36); }
 TEST_P(TeamsOnDevice, TakeSpectraAsOnTheHost) { check(66, backend::TangentSpace::full, 2, 1); }
+// By the largest teams that there are, of 16 blocks where the device has so many multiprocessors.
+TEST_P(TeamsOnDevice, TrainLargeNetworksAsOnTheHost) {
+    check_training(engine(), host(), cell(), test::RaisedFeature(215, 3, 4, true), 512, 70);
+}
+TEST_P(TeamsOnDevice, TakeSpectraOfLargeNetworksAsOnTheHost) { check(640, backend::TangentSpace::hidden, 2, 0, 96); }
 
 INSTANTIATE_TEST_SUITE_P(Teams, TeamsOnDevice, ::testing::Values("lstm"), underscored);
 
