@@ -237,6 +237,10 @@ int run_gpu(const GpuOptions& options, Output& output) {
     add_gpu_chains(bench, 0.6 * options.seconds);
     add_gpu_force(bench, 0.55 * options.seconds);
     add_gpu_training(bench);
+    if (!options.select.empty()) {
+        add_gpu_chain_teams(bench);
+        add_gpu_training_teams(bench);
+    }
     const bool good = bench.finish();
     if (bench.nvidia() != nullptr) bench.check_nvidia(bench.nvidia()->close(bench.device()), "giving back handles");
     return good ? 0 : 1;

@@ -98,6 +98,9 @@ void add_gpu_qr(GpuBench& bench, double until);  ///< until: seconds to be left 
 void add_gpu_chains(GpuBench& bench, double until);
 void add_gpu_force(GpuBench& bench, double until);
 void add_gpu_training(GpuBench& bench);
+/// Teams of every size, gpu/teams/...: only where they are selected.
+void add_gpu_chain_teams(GpuBench& bench);
+void add_gpu_training_teams(GpuBench& bench);
 
 /// The exit status: 0 also where there is no device, which is said.
 int run_gpu(const GpuOptions& options, Output& output);

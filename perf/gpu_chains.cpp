@@ -8,9 +8,11 @@
 #include "aelle/base/random.hpp"
 #include "aelle/base/text.hpp"
 #include "aelle/cells/layout.hpp"
+#include "aelle/cells/list.hpp"
 #include "aelle/lyapunov/spectrum.hpp"
 #include "cases.hpp"
 #include "gpu.hpp"
+#include "kernels/cuda/chain_group.hpp"
 
 namespace aelle::perf {
 namespace {
@@ -40,11 +42,15 @@ struct Problem {
     }
     int64_t dimension() const { return cell->blocks * shape.hidden; }
     double count() const { return static_cast<double>(networks * sequences); }
-    std::unique_ptr<backend::ChainGroup> start(const backend::GroupEngine& engine) const {
+    /// team: blocks of each chain, 0 as many as the engine takes.
+    std::unique_ptr<cuda::Chain> start(const GpuBench& bench, int32_t team) const {
         const cells::ParameterLayout layout(*cell, shape, parameters.front());
         std::vector<std::vector<double>> packed;
         for (const auto& one : parameters) packed.push_back(layout.pack<double>(one));
-        return engine.chains(*cell, layout, parameters.front(), packed, chains);
+        auto made = std::make_unique<cuda::Chain>(bench.library(), bench.facts(),
+                                                  cuda::plan_for(cells::AllCells{}, *cell, layout, parameters.front()), packed, chains);
+        if (team > 0) made->use_teams_of(team);
+        return made;
     }
 };
 
@@ -65,8 +71,8 @@ Check check(const Problem& p, const backend::ChainResult& found) {
     return {.error = worst / scale, .columns = {{"reliable", reliable / static_cast<double>(expected.exponents.size())}}};
 }
 
-void measure_chains(GpuBench& bench, const Problem& p, const std::string& name, double budget) {
-    const auto group = p.start(bench.engine());
+void measure_chains(GpuBench& bench, const Problem& p, const std::string& name, double budget, int32_t team = 0) {
+    const auto group = p.start(bench, team);
     bench.wait();
     group->advance(1);  // loads what there is to load
     bench.wait();
@@ -79,6 +85,7 @@ void measure_chains(GpuBench& bench, const Problem& p, const std::string& name, 
     made.what.parameters = {{"hidden", std::to_string(p.shape.hidden)},
                             {"steps", std::to_string(p.steps)},
                             {"chains", std::to_string(p.networks * p.sequences)}};
+    if (team > 0) made.what.parameters["team"] = std::to_string(team);
     made.what.unit = "one chain of all steps";
     made.what.amount = 10.0 / 3.0 * std::pow(static_cast<double>(p.dimension()), 3) * static_cast<double>(p.steps);
     made.peak = bench.peaks().twofold;
@@ -92,7 +99,7 @@ void measure_chains(GpuBench& bench, const Problem& p, const std::string& name, 
         made.check = check(p, group->results().back());
         made.most["error"] = 1e-6;
     } else made.notes.push_back("extrapolated from " + std::to_string(fit) + " steps, unchecked: all of them take too long");
-    bench.remember("LSTM chains T " + std::to_string(p.steps) + " " + rounded(1 / seconds, 3) + "/s");
+    if (team == 0) bench.remember("LSTM chains T " + std::to_string(p.steps) + " " + rounded(1 / seconds, 3) + "/s");
     bench.row(std::move(made));
 }
 
@@ -108,6 +115,23 @@ void add_gpu_chains(GpuBench& bench, double until) {
             const Problem p(lstm, {.hidden = bench.tiny() ? 8 : 64, .input = steps == 100 ? 82 : 28}, steps, wanted, bench.tiny() ? 2 : 16);
             measure_chains(bench, p, name, 5.0);
         });
+    }
+}
+
+void add_gpu_chain_teams(GpuBench& bench) {
+    const auto& lstm = cells::find_cell("lstm");
+    for (const int64_t hidden : bench.tiny() ? std::vector<int64_t>{64} : std::vector<int64_t>{64, 128, 256, 512}) {
+        for (const int64_t networks : bench.tiny() ? std::vector<int64_t>{1} : std::vector<int64_t>{1, 8, 32}) {
+            for (int32_t team = 1; team <= (bench.tiny() ? 2 : cuda::Team::largest); team *= 2) {
+                const std::string name = "gpu/teams/chains/lstm/full/" + std::to_string(hidden) + "/" + std::to_string(4 * networks) + "/" +
+                                         std::to_string(team);
+                if (!bench.wanted(name)) continue;
+                bench.attempt(name, [&] {
+                    const Problem p(lstm, {.hidden = hidden, .input = 28}, 3, networks, bench.tiny() ? 1 : 4);
+                    measure_chains(bench, p, name, 1.0, team);
+                });
+            }
+        }
     }
 }
 

@@ -26,18 +26,23 @@ constexpr uint64_t seed = 1;
 /// What makes sequences and groups: the engine, or libaelle_cuda.so with the other library's training.
 class Maker {
 public:
-    Maker(const GpuBench& bench, bool by_library)
-        : library_(by_library ? cuda::with_library_training(bench.library().table(), *bench.nvidia()) : bench.library().table(),
+    /// team: blocks of each network, 0 as many as the engine takes.
+    Maker(const GpuBench& bench, bool by_library, int32_t team = 0)
+        : team_(team),
+          library_(by_library ? cuda::with_library_training(bench.library().table(), *bench.nvidia()) : bench.library().table(),
                    bench.device()),
           facts_(bench.facts()) {}
-    std::unique_ptr<backend::TrainingGroup> group(const learn::Model& model, const backend::GroupTraining& options,
-                                                  const backend::SequenceTable& shape, int64_t networks) const {
+    std::unique_ptr<cuda::Group> group(const learn::Model& model, const backend::GroupTraining& options,
+                                       const backend::SequenceTable& shape, int64_t networks) const {
         const cells::ParameterLayout layout(*model.cell, model.shape, model.parameters);
         const auto planned = cuda::plan_for(cells::AllCells{}, *model.cell, layout, model.parameters);
-        return std::make_unique<cuda::Group>(library_, facts_, planned, options, shape, networks);
+        auto made = std::make_unique<cuda::Group>(library_, facts_, planned, options, shape, networks);
+        made->use_teams_of(team_);
+        return made;
     }
 
 private:
+    int32_t team_;
     cuda::Library library_;
     const cuda::DeviceFacts& facts_;
 };
@@ -157,6 +162,22 @@ std::vector<std::vector<double>> fleet_times(GpuBench& bench, const Problem& p, 
     return all;
 }
 
+GpuCase case_of(const GpuBench& bench, const Problem& p, const std::string& name, int64_t networks, double error,
+                const std::vector<double>& seconds) {
+    GpuCase made;
+    made.what.name = name;
+    made.what.parameters = {
+        {"hidden", std::to_string(p.hidden)}, {"batch", std::to_string(p.batch)}, {"networks", std::to_string(networks)}};
+    made.what.unit = "one update of all networks";
+    made.what.amount = p.flop() * static_cast<double>(networks);
+    made.peak = bench.peaks().single;
+    made.check.error = error;
+    made.most["error"] = 1e-4;
+    made.check.columns["sequences_per_second"] = static_cast<double>(p.batch * networks) / spread(seconds).median;
+    made.seconds = seconds;
+    return made;
+}
+
 void measure_cell(GpuBench& bench, const Problem& p, const std::string& prefix, const std::vector<int64_t>& sizes, double budget) {
     const std::vector<double> expected = host_gradient(p);
     const Maker ours(bench, false);
@@ -175,19 +196,8 @@ void measure_cell(GpuBench& bench, const Problem& p, const std::string& prefix, 
         }
     }
     for (std::size_t i = 0; i < times.size(); ++i) {
-        GpuCase made;
-        made.what.name = prefix + "/" + std::to_string(sizes[i]);
-        made.what.parameters = {
-            {"hidden", std::to_string(p.hidden)}, {"batch", std::to_string(p.batch)}, {"networks", std::to_string(sizes[i])}};
-        made.what.unit = "one update of all networks";
-        made.what.amount = p.flop() * static_cast<double>(sizes[i]);
-        made.peak = bench.peaks().single;
-        made.check.error = error;
-        made.most["error"] = 1e-4;
-        made.seconds = times[i];
+        GpuCase made = case_of(bench, p, prefix + "/" + std::to_string(sizes[i]), sizes[i], error, times[i]);
         made.notes = notes;
-        const double sequences = static_cast<double>(p.batch * sizes[i]);
-        made.check.columns["sequences_per_second"] = sequences / spread(times[i]).median;
         if (i < their_times.size()) {
             made.opponent = opponent;
             made.opponent->seconds = spread(their_times[i]);
@@ -216,7 +226,37 @@ void add_gpu_characters(GpuBench& bench) {
     }
 }
 
+/// Of teams of every size that there is; the engine's choice (team_size.hpp) is by counting.
+void measure_teams(GpuBench& bench, const Problem& p, const std::string& prefix, const std::vector<int64_t>& sizes) {
+    const std::vector<double> expected = host_gradient(p);
+    for (const int64_t networks : sizes) {
+        for (int32_t team = 1; team <= (bench.tiny() ? 2 : cuda::Team::largest); team *= 2) {
+            const std::string name = prefix + "/" + std::to_string(networks) + "/" + std::to_string(team);
+            if (!bench.wanted(name)) continue;
+            const Maker maker(bench, false, team);
+            const double error = gradient_error(p, maker, expected);
+            GpuCase made = case_of(bench, p, name, networks, error, fleet_times(bench, p, maker, {networks}, 0.6, false).front());
+            made.what.parameters["team"] = std::to_string(team);
+            bench.row(std::move(made));
+        }
+    }
+}
+
 }  // namespace
+
+void add_gpu_training_teams(GpuBench& bench) {
+    const auto& lstm = cells::find_cell("lstm");
+    const int64_t batch = bench.tiny() ? 4 : 32, steps = bench.tiny() ? 3 : 100;
+    const std::vector<int64_t> sizes = bench.tiny() ? std::vector<int64_t>{2} : std::vector<int64_t>{8, 32, 132};
+    for (const int64_t hidden : bench.tiny() ? std::vector<int64_t>{7} : std::vector<int64_t>{512, 256, 128, 64}) {
+        const std::string prefix = "gpu/teams/charrnn/lstm/" + std::to_string(hidden);
+        bench.attempt(prefix, [&] {
+            const auto data = synthetic_charrnn(20 * batch, steps);
+            const learn::DeviceCopy copy(bench.engine(), *data);
+            measure_teams(bench, {&lstm, hidden, batch, 82, data.get(), &copy, true}, prefix, sizes);
+        });
+    }
+}
 
 void add_gpu_training(GpuBench& bench) {
     std::vector<const cells::CellSpec*> chosen;

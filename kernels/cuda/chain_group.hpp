@@ -14,6 +14,9 @@ class Chain final : public backend::ChainGroup {
 public:
     Chain(const Library& library, const DeviceFacts& facts, const PlannedCell& cell, std::span<const std::vector<double>> packed,
           const backend::ChainProblem& problem);
+    /// As Group::use_teams_of, of chains that are factored by teams; for good.
+    void use_teams_of(int32_t blocks) { plan_.team = plan_.large ? blocks : 1; }
+
     int64_t steps_done() const override { return done_; }
     void advance(int64_t steps) override;
     std::vector<backend::ChainResult> results() const override;

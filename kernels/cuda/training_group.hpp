@@ -47,6 +47,9 @@ public:
     Group(const Library& library, const DeviceFacts& facts, const PlannedCell& cell, const backend::GroupTraining& options,
           const backend::SequenceTable& data, int64_t networks);
 
+    /// Instead of as many as team_size() gives, a power of two up to Team::largest; 0: those again. For measurements: no result depends on it.
+    void use_teams_of(int32_t blocks) { blocks_ = blocks; }
+
     int64_t size() const override { return networks_; }
     void set(int64_t network, const backend::TrainingState& state) override;
     backend::TrainingState get(int64_t network) const override;
@@ -69,6 +72,7 @@ private:
 
     /// Blocks of each of so many networks.
     int32_t team(int64_t networks) const;
+    int32_t blocks_ = 0;
 
     const Library& library_;
     const DeviceFacts& facts_;
