@@ -1,6 +1,6 @@
 #pragma once
 /// aelle_perf --gpu: what the device does, beside what it could do and what NVIDIA's libraries do. Cases are checked against the host before they are timed,
-/// and its row is out before the next case begins, so that a run that is stopped has said what it knew.
+/// and each row is out before the next case begins, so that a run that is stopped has said what it knew.
 
 #include <chrono>
 #include <functional>

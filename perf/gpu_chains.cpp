@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "aelle/base/nan_max.hpp"
 #include "aelle/base/random.hpp"
 #include "aelle/base/text.hpp"
 #include "aelle/cells/layout.hpp"
@@ -64,8 +65,7 @@ Check check(const Problem& p, const backend::ChainResult& found) {
     for (std::size_t k = 0; k < expected.exponents.size(); ++k) {
         if (!expected.reliable[k]) continue;
         reliable += 1;
-        const double error = std::fabs(found.log_sum[k] / static_cast<double>(p.steps) - expected.exponents[k]);
-        worst = error <= worst ? worst : error;
+        worst = nan_max(worst, std::fabs(found.log_sum[k] / static_cast<double>(p.steps) - expected.exponents[k]));
         scale = std::max(scale, std::fabs(expected.exponents[k]));
     }
     return {.error = worst / scale, .columns = {{"reliable", reliable / static_cast<double>(expected.exponents.size())}}};
@@ -85,7 +85,7 @@ void measure_chains(GpuBench& bench, const Problem& p, const std::string& name, 
     made.what.parameters = {{"hidden", std::to_string(p.shape.hidden)},
                             {"steps", std::to_string(p.steps)},
                             {"chains", std::to_string(p.networks * p.sequences)}};
-    if (team > 0) made.what.parameters["team"] = std::to_string(team);
+    if (team > 0) made.what.parameters["team"] = "at most " + std::to_string(team);
     made.what.unit = "one chain of all steps";
     made.what.amount = 10.0 / 3.0 * std::pow(static_cast<double>(p.dimension()), 3) * static_cast<double>(p.steps);
     made.peak = bench.peaks().twofold;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "aelle/base/nan_max.hpp"
 #include "aelle/base/random.hpp"
 #include "aelle/base/text.hpp"
 #include "aelle/learn/force.hpp"
@@ -52,8 +53,7 @@ public:
         train(early);
         double worst = 0;
         for (std::size_t i = 0; i < expected.size(); ++i) {
-            const double error = std::fabs(outputs_[0][i] - expected[i]);
-            worst = error <= worst ? worst : error;  // keeps NaN
+            worst = nan_max(worst, std::fabs(outputs_[0][i] - expected[i]));
         }
         return worst;
     }

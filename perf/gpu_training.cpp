@@ -226,20 +226,23 @@ void add_gpu_characters(GpuBench& bench) {
     }
 }
 
-/// Of teams of every size that there is; the engine's choice (team_size.hpp) is by counting.
-void measure_teams(GpuBench& bench, const Problem& p, const std::string& prefix, const std::vector<int64_t>& sizes) {
-    const std::vector<double> expected = host_gradient(p);
-    for (const int64_t networks : sizes) {
+struct TeamCase {
+    std::string name;
+    int64_t networks;
+    int32_t team;
+};
+
+/// Those that are wanted.
+std::vector<TeamCase> team_cases(GpuBench& bench, int64_t hidden) {
+    std::vector<TeamCase> all;
+    for (const int64_t networks : bench.tiny() ? std::vector<int64_t>{2} : std::vector<int64_t>{8, 32, 132}) {
         for (int32_t team = 1; team <= (bench.tiny() ? 2 : cuda::Team::largest); team *= 2) {
-            const std::string name = prefix + "/" + std::to_string(networks) + "/" + std::to_string(team);
-            if (!bench.wanted(name)) continue;
-            const Maker maker(bench, false, team);
-            const double error = gradient_error(p, maker, expected);
-            GpuCase made = case_of(bench, p, name, networks, error, fleet_times(bench, p, maker, {networks}, 0.6, false).front());
-            made.what.parameters["team"] = std::to_string(team);
-            bench.row(std::move(made));
+            const std::string name =
+                "gpu/teams/charrnn/lstm/" + std::to_string(hidden) + "/" + std::to_string(networks) + "/" + std::to_string(team);
+            if (bench.wanted(name)) all.push_back({name, networks, team});
         }
     }
+    return all;
 }
 
 }  // namespace
@@ -247,14 +250,23 @@ void measure_teams(GpuBench& bench, const Problem& p, const std::string& prefix,
 void add_gpu_training_teams(GpuBench& bench) {
     const auto& lstm = cells::find_cell("lstm");
     const int64_t batch = bench.tiny() ? 4 : 32, steps = bench.tiny() ? 3 : 100;
-    const std::vector<int64_t> sizes = bench.tiny() ? std::vector<int64_t>{2} : std::vector<int64_t>{8, 32, 132};
     for (const int64_t hidden : bench.tiny() ? std::vector<int64_t>{7} : std::vector<int64_t>{512, 256, 128, 64}) {
-        const std::string prefix = "gpu/teams/charrnn/lstm/" + std::to_string(hidden);
-        bench.attempt(prefix, [&] {
-            const auto data = synthetic_charrnn(20 * batch, steps);
-            const learn::DeviceCopy copy(bench.engine(), *data);
-            measure_teams(bench, {&lstm, hidden, batch, 82, data.get(), &copy, true}, prefix, sizes);
-        });
+        const std::vector<TeamCase> cases = team_cases(bench, hidden);
+        if (cases.empty()) continue;
+        const auto data = synthetic_charrnn(20 * batch, steps);
+        const learn::DeviceCopy copy(bench.engine(), *data);
+        const Problem p{&lstm, hidden, batch, 82, data.get(), &copy, true};
+        const std::vector<double> expected = host_gradient(p);
+        for (const TeamCase& one : cases) {
+            bench.attempt(one.name, [&] {
+                const Maker maker(bench, false, one.team);
+                const double error = gradient_error(p, maker, expected);
+                const auto times = fleet_times(bench, p, maker, {one.networks}, 0.6, false);
+                GpuCase made = case_of(bench, p, one.name, one.networks, error, times.front());
+                made.what.parameters["team"] = "at most " + std::to_string(one.team);
+                bench.row(std::move(made));
+            });
+        }
     }
 }
 

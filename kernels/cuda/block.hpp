@@ -91,6 +91,7 @@ public:
     }
     /// c += a b by a warp, c (16 x 8), a (16 x 8), b (8 x 8), by the units for matrices. With g = lane() / 4 and t = lane() % 4 a lane holds c(g, 2t), c(g, 2t + 1),
     /// c(g + 8, 2t), c(g + 8, 2t + 1); a(g, t), a(g + 8, t), a(g, t + 4), a(g + 8, t + 4); b(t, g), b(t + 4, g). PTX ISA, mma.m16n8k8 for .f64.
+    /// Volatile: the compiler must not move what all lanes do together into a branch that some take.
     AELLE_DEVICE void multiply_16x8x8(double (&c)[4], const double (&a)[4], const double (&b)[2]) const {
 #if AELLE_CUDA_CLUSTERS  // the same architectures
         asm volatile("mma.sync.aligned.m16n8k8.row.col.f64.f64.f64.f64 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"

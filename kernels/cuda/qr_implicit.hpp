@@ -71,7 +71,8 @@ private:
 /// where a matrix was not finite. Step t of chain c has matrix (c + t) % distinct of `jacobians`, column-major one after another.
 template <int N, int Threads, bool Implicit>
 struct TangentSteps {
-    static constexpr int threads = Threads, blocks_per_multiprocessor = BatchedQrRegisters<N, Threads>::blocks_per_multiprocessor;
+    static constexpr int threads = Threads, of_qr = BatchedQrRegisters<N, Threads>::blocks_per_multiprocessor;
+    static constexpr int blocks_per_multiprocessor = Implicit || of_qr < 3 ? of_qr : 3;  // panels of a product leave room for no fourth
     static constexpr int height = N / 64;
     const double* jacobians;
     int32_t distinct, steps;

@@ -85,7 +85,7 @@ backend::TrainingState Group::get(int64_t network) const {
 }
 
 int32_t Group::team(int64_t networks) const {
-    if (blocks_ > 0) return blocks_;
+    if (team_ > 0) return team_;
     const int hidden = plan_.cell.hidden, slots = *std::max_element(plan_.cell.slots, plan_.cell.slots + plan_.cell.stages);
     const int64_t tiles =
         tile_size(hidden, plan_.batch, slots * hidden).count(hidden, plan_.batch);  // of the way back, the fewest of a step

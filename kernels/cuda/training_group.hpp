@@ -48,7 +48,7 @@ public:
           const backend::SequenceTable& data, int64_t networks);
 
     /// Instead of as many as team_size() gives, a power of two up to Team::largest; 0: those again. For measurements: no result depends on it.
-    void use_teams_of(int32_t blocks) { blocks_ = blocks; }
+    void use_teams_of(int32_t blocks) { team_ = blocks; }
 
     int64_t size() const override { return networks_; }
     void set(int64_t network, const backend::TrainingState& state) override;
@@ -72,12 +72,12 @@ private:
 
     /// Blocks of each of so many networks.
     int32_t team(int64_t networks) const;
-    int32_t blocks_ = 0;
 
     const Library& library_;
     const DeviceFacts& facts_;
     int cell_;
     int64_t networks_;
+    int32_t team_ = 0;
     TrainingPlan plan_;
     DeviceMemory memory_, plan_memory_;
 };

@@ -9,6 +9,7 @@
 
 #include "aelle/base/activations.hpp"
 #include "aelle/base/error.hpp"
+#include "aelle/base/nan_max.hpp"
 #include "aelle/base/random.hpp"
 #include "aelle/base/triangular.hpp"
 #include "aelle/base/vector.hpp"
@@ -285,8 +286,7 @@ template <class T>
 double largest_column_norm(MatrixView<const T> z) {
     double largest = 0.0;
     for (int64_t j = 0; j < z.cols; ++j) {
-        const double norm = column_norm(z.column(j), z.rows);
-        if (!(norm <= largest)) largest = norm;  // keeps NaN
+        largest = nan_max(largest, column_norm(z.column(j), z.rows));
     }
     return largest;
 }

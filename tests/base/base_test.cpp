@@ -1,10 +1,11 @@
-#include <cmath>
 #include <gtest/gtest.h>
+#include <cmath>
 #include <limits>
 
 #include "aelle/base/archive.hpp"
 #include "aelle/base/dual.hpp"
 #include "aelle/base/matrix.hpp"
+#include "aelle/base/nan_max.hpp"
 #include "aelle/base/text.hpp"
 
 namespace aelle {
@@ -28,6 +29,14 @@ TEST(Dual, KeepsDerivativesOfSaturatedUnits) {
     EXPECT_NEAR(sigmoid(D::variable(-40.0, 0)).d[0] / std::exp(-40.0), 1.0, 1e-14);
     EXPECT_NEAR(sigmoid(D::variable(40.0, 0)).d[0] / std::exp(-40.0), 1.0, 1e-14);
     EXPECT_EQ(tanh(D::variable(1e4, 0)).d[0], 0.0);
+}
+
+TEST(NanMax, LosesNoNaN) {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    EXPECT_EQ(nan_max(1, 2), 2);
+    EXPECT_EQ(nan_max(2, 1), 2);
+    EXPECT_TRUE(std::isnan(nan_max(nan, 1)));
+    EXPECT_TRUE(std::isnan(nan_max(1, nan)));
 }
 
 TEST(Archive, GivesBackWhatWasSaved) {

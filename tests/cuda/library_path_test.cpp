@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "aelle/base/nan_max.hpp"
 #include "tests/cuda/host_group.hpp"
 #include "tests/cuda/plain_device.hpp"
 #include "tests/fixtures/random_network.hpp"
@@ -152,8 +153,7 @@ private:
 double difference(const std::vector<float>& found, const std::vector<float>& expected) {
     double worst = 0, scale = 0;
     for (std::size_t i = 0; i < found.size(); ++i) {
-        const double error = std::fabs(static_cast<double>(found[i]) - static_cast<double>(expected[i]));
-        worst = error <= worst ? worst : error;
+        worst = nan_max(worst, std::fabs(static_cast<double>(found[i]) - static_cast<double>(expected[i])));
         scale = std::max(scale, std::fabs(static_cast<double>(expected[i])));
     }
     return worst / scale;

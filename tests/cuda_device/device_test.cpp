@@ -7,6 +7,7 @@
 
 #include "aelle/backend/choose.hpp"
 #include "aelle/base/error.hpp"
+#include "aelle/base/nan_max.hpp"
 #include "aelle/learn/force_group.hpp"
 #include "aelle/learn/group.hpp"
 #include "aelle/lyapunov/group.hpp"
@@ -72,10 +73,7 @@ learn::Member member(const cells::CellSpec& cell, const learn::Sequences& data, 
 double largest_difference(const learn::Model& a, const learn::Model& b) {
     double largest = 0;
     const auto compare = [&](const std::vector<double>& x, const std::vector<double>& y) {
-        for (std::size_t i = 0; i < x.size(); ++i) {
-            const double difference = std::fabs(x[i] - y[i]);
-            largest = difference <= largest ? largest : difference;  // keeps NaN
-        }
+        for (std::size_t i = 0; i < x.size(); ++i) largest = nan_max(largest, std::fabs(x[i] - y[i]));
     };
     for (const auto& [name, values] : a.parameters.tensors) compare(values, b.parameters.tensors.at(name));
     compare(a.fc_weight, b.fc_weight);

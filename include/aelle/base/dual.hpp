@@ -42,7 +42,7 @@ AELLE_HOST_DEVICE inline T sigmoid_derivative(T a) requires std::is_floating_poi
     return e * inverse * inverse;
 }
 
-/// T is a floating-point type, or one with +, -, *, / and the four functions above found by argument-dependent lookup: a vector register.
+/// T is a floating-point type, or one with +, both -, *, / and the four functions above found by argument-dependent lookup: a vector register.
 ///
 /// A number knows on which variables it depends. Formulas are inlined and so is this, and compilers leave out the derivatives that must be zero: they
 /// would not dare to leave out 0 * x themselves, where x may be infinite.
@@ -97,8 +97,8 @@ struct Dual {
         }
         return r;
     }
-    /// f(a), of the value f(a.value) and f'(a.value).
-    AELLE_HOST_DEVICE static Dual function(const Dual& a, const T& value, const T& slope) {
+    /// f(a), of f(a.value) and f'(a.value): the chain rule.
+    AELLE_HOST_DEVICE static Dual composed(const Dual& a, const T& value, const T& slope) {
         Dual r(value);
         for (int k = 0; k < N; ++k)
             if (a.depends_on(k)) r.add(k, slope * a.d[k]);
@@ -115,12 +115,12 @@ private:
 template <class T, int N>
 AELLE_HOST_DEVICE inline Dual<T, N> tanh(const Dual<T, N>& a) {
     using std::tanh;
-    return Dual<T, N>::function(a, tanh(a.value), tanh_derivative(a.value));
+    return Dual<T, N>::composed(a, tanh(a.value), tanh_derivative(a.value));
 }
 
 template <class T, int N>
 AELLE_HOST_DEVICE inline Dual<T, N> sigmoid(const Dual<T, N>& a) {
-    return Dual<T, N>::function(a, sigmoid(a.value), sigmoid_derivative(a.value));
+    return Dual<T, N>::composed(a, sigmoid(a.value), sigmoid_derivative(a.value));
 }
 
 }  // namespace aelle
