@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "aelle/base/nan_max.hpp"
 #include "aelle/base/random.hpp"
 #include "aelle/learn/force.hpp"
 #include "aelle/lyapunov/spectrum.hpp"
@@ -51,7 +52,7 @@ double update_error(int64_t n, cpu::InstructionSet set) {
     }
     const AlignedVector<double> found = p.packed();
     double error = 0.0;
-    for (std::size_t i = 0; i < found.size(); ++i) error = std::max(error, std::fabs(found[i] - expected[i]));
+    for (std::size_t i = 0; i < found.size(); ++i) error = nan_max(error, std::fabs(found[i] - expected[i]));
     return error;
 }
 
@@ -96,7 +97,7 @@ double early_error(int64_t hidden) {
     seeded(cpu(), hidden)->run(0, 2, std::span(target).first(200), z);
     seeded(*backend::make_reference(), hidden)->run(0, 2, std::span(target).first(200), expected);
     double error = 0.0;
-    for (std::size_t i = 0; i < z.size(); ++i) error = std::max(error, std::fabs(z[i] - expected[i]));
+    for (std::size_t i = 0; i < z.size(); ++i) error = nan_max(error, std::fabs(z[i] - expected[i]));
     return error;
 }
 

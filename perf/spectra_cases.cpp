@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "aelle/backend/extended.hpp"
+#include "aelle/base/nan_max.hpp"
 #include "aelle/base/random.hpp"
 #include "aelle/lyapunov/kinds.hpp"
 #include "aelle/study/spectra.hpp"
@@ -63,7 +64,7 @@ double difference(const lyapunov::Spectrum& a, const lyapunov::Spectrum& b) {
     double worst = 0, scale = 0;
     for (std::size_t j = 0; j < a.exponents.size(); ++j) {
         if (!a.reliable[j] || !b.reliable[j]) continue;
-        worst = std::max(worst, std::fabs(a.exponents[j] - b.exponents[j]));
+        worst = nan_max(worst, std::fabs(a.exponents[j] - b.exponents[j]));
         scale = std::max(scale, std::fabs(b.exponents[j]));
     }
     return scale > 0 ? worst / scale : 0;
@@ -79,7 +80,7 @@ double spectrum_error(const Problem& p, const lyapunov::Spectrum& found) {
     const double error = reference_error(p);
     const bool extended = p.saturated() && p.dimension() <= lyapunov::usual_extended_up_to;
     if (p.interval == 1 && !extended) return error;
-    return std::max(error, difference(found, first_spectrum(cpu(), p, p.steps, 1, extended ? p.dimension() : 0)));
+    return nan_max(error, difference(found, first_spectrum(cpu(), p, p.steps, 1, extended ? p.dimension() : 0)));
 }
 
 Check check(const Problem& p) {

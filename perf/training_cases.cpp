@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "aelle/base/nan_max.hpp"
 #include "aelle/base/random.hpp"
 #include "aelle/cells/layout.hpp"
 #include "aelle/learn/bptt.hpp"
@@ -87,7 +88,7 @@ double gradient_error(Problem p) {
     for (const auto& entry : layout.entries()) {
         const std::vector<double> a(found.begin() + entry.offset, found.begin() + entry.offset + entry.count);
         const std::vector<double> b(expected.begin() + entry.offset, expected.begin() + entry.offset + entry.count);
-        if (std::any_of(b.begin(), b.end(), [](double x) { return x != 0; })) worst = std::max(worst, relative_difference(a, b));
+        if (std::any_of(b.begin(), b.end(), [](double x) { return x != 0; })) worst = nan_max(worst, relative_difference(a, b));
     }
     return worst;
 }

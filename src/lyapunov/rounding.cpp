@@ -285,9 +285,7 @@ void ChainErrors<T>::load(ArchiveReader& archive) {
 template <class T>
 double largest_column_norm(MatrixView<const T> z) {
     double largest = 0.0;
-    for (int64_t j = 0; j < z.cols; ++j) {
-        largest = nan_max(largest, column_norm(z.column(j), z.rows));
-    }
+    for (int64_t j = 0; j < z.cols; ++j) largest = nan_max(largest, column_norm(z.column(j), z.rows));
     return largest;
 }
 

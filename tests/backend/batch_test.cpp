@@ -8,6 +8,7 @@
 #include <string>
 
 #include "aelle/backend/backend.hpp"
+#include "aelle/base/nan_max.hpp"
 #include "aelle/cells/list.hpp"
 #include "kernels/cpu/batch.hpp"
 #include "kernels/cpu/network.hpp"
@@ -139,7 +140,7 @@ void check_gradient(const Problem& p) {
         for (int64_t i = entry.offset; i < entry.offset + entry.count; ++i) {
             const double expected = (at(i, h) - at(i, -h)) / (2 * h);
             scale = std::max(scale, std::fabs(expected));
-            error = std::max(error, std::fabs(found[i] - expected));
+            error = nan_max(error, std::fabs(found[i] - expected));
         }
         EXPECT_LE(error, 1e-6 * scale) << entry.name;
     }
@@ -171,7 +172,7 @@ template <class A, class B>
 double scaled_difference(const A* a, const B* b, int64_t count) {
     double difference = 0, scale = 0;
     for (int64_t i = 0; i < count; ++i) {
-        difference = std::max(difference, std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+        difference = nan_max(difference, std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
         scale = std::max(scale, std::fabs(static_cast<double>(b[i])));
     }
     return scale > 0 ? difference / scale : difference;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "aelle/backend/choose.hpp"
+#include "aelle/base/nan_max.hpp"
 #include "aelle/cells/list.hpp"
 #include "kernels/cpu/network.hpp"
 #include "kernels/reference/network.hpp"
@@ -42,7 +43,7 @@ template <class A, class B>
 double scaled_difference(const A* a, const B* b, int64_t count) {
     double difference = 0, scale = 0;
     for (int64_t i = 0; i < count; ++i) {
-        difference = std::max(difference, std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+        difference = nan_max(difference, std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
         scale = std::max(scale, std::fabs(static_cast<double>(b[i])));
     }
     return difference / scale;
@@ -54,7 +55,7 @@ double scaled_difference(MatrixView<const T> a, MatrixView<const double> b) {
     double difference = 0, scale = 0;
     for (int64_t c = 0; c < b.cols; ++c) {
         for (int64_t i = 0; i < b.rows; ++i) {
-            difference = std::max(difference, std::fabs(static_cast<double>(a(i, c)) - b(i, c)));
+            difference = nan_max(difference, std::fabs(static_cast<double>(a(i, c)) - b(i, c)));
             scale = std::max(scale, std::fabs(b(i, c)));
         }
     }

@@ -55,6 +55,8 @@ TEST_F(CudaCompanions, FactorMatricesOfKnownSizes) {
     EXPECT_NEAR(log_r[1], std::log(3.0), 1e-14);  // |det| = 15
     EXPECT_EQ(bench.table.qr(0, BenchQrForm::registers_128, 2, 1, z.data(), log_r.data()), unknown_form);
     EXPECT_EQ(bench.table.qr(0, BenchQrForm::registers_512, 64, 1, z.data(), log_r.data()), unknown_form);
+    const BenchTangents of_other_threads{.threads = 512, .n = 64};
+    EXPECT_EQ(bench.table.tangents(0, &of_other_threads), unknown_form);
     EXPECT_STRNE(bench.table.message(unknown_form), bench.table.message(out_of_memory));
 }
 

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "aelle/backend/extended.hpp"
+#include "aelle/base/nan_max.hpp"
 #include "aelle/base/random.hpp"
 #include "aelle/cells/list.hpp"
 #include "tests/fixtures/random_network.hpp"
@@ -89,7 +90,7 @@ struct Tally {
         for (std::size_t i = 0; i < expected.size(); ++i) {
             const double error = found.exponents[i] == expected[i] ? 0.0 : std::fabs(found.exponents[i] - expected[i]);
             double& worst = found.reliable[i] ? worst_unflagged : worst_flagged;
-            worst = std::max(worst, error);
+            worst = nan_max(worst, error);
             here += found.reliable[i] == 0;
             wrong += found.reliable[i] != 0 && !(error <= 1e-6);
         }

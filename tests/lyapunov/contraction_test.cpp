@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "aelle/base/dual.hpp"
+#include "aelle/base/nan_max.hpp"
 #include "aelle/base/random.hpp"
 #include "tests/fixtures/quad.hpp"
 #include "tests/lyapunov/systems.hpp"
@@ -64,7 +65,7 @@ Outcome compare(const std::vector<Matrix<double>>& jacobians, const std::vector<
     for (std::size_t i = 0; i < exact.size(); ++i) {
         const double error = std::fabs(found.exponents[i] - exact[i]);
         double& worst = found.reliable[i] ? outcome.worst_unflagged : outcome.worst_flagged;
-        worst = std::max(worst, error);
+        worst = nan_max(worst, error);
         outcome.share_unflagged += found.reliable[i] ? 1.0 / static_cast<double>(exact.size()) : 0.0;
     }
     return outcome;

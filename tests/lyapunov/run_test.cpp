@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "aelle/base/error.hpp"
+#include "aelle/base/nan_max.hpp"
 #include "aelle/base/random.hpp"
 #include "tests/fixtures/quad.hpp"
 #include "tests/fixtures/random_network.hpp"
@@ -33,7 +34,7 @@ std::unique_ptr<TangentSystem<T>> rank1_system(int64_t n, double gain, uint64_t 
 double largest_difference(const Spectrum& a, const Spectrum& b) {
     double worst = 0;
     for (std::size_t i = 0; i < std::min(a.exponents.size(), b.exponents.size()); ++i)
-        worst = std::max(worst, std::fabs(a.exponents[i] - b.exponents[i]));
+        worst = nan_max(worst, std::fabs(a.exponents[i] - b.exponents[i]));
     return worst;
 }
 

@@ -7,6 +7,7 @@
 
 #include "aelle/backend/extended.hpp"
 #include "aelle/base/double_double.hpp"
+#include "aelle/base/nan_max.hpp"
 #include "aelle/base/random.hpp"
 #include "tests/fixtures/quad.hpp"
 #include "tests/lyapunov/systems.hpp"
@@ -134,7 +135,7 @@ Errors errors_of(const Spectrum& found, const std::vector<double>& expected) {
     Errors errors;
     for (std::size_t i = 0; i < found.exponents.size(); ++i) {
         double& worst = found.reliable[i] ? errors.unflagged : errors.flagged;
-        worst = std::max(worst, std::fabs(found.exponents[i] - expected[i]));
+        worst = nan_max(worst, std::fabs(found.exponents[i] - expected[i]));
         errors.flags += found.reliable[i] == 0;
     }
     return errors;
