@@ -76,6 +76,8 @@ race:
 	@tools/setup build test
 	@tools/configure $(release) test -DCMAKE_BUILD_TYPE=Release $(options)
 	@$(call build,$(release),cuda_race_tests)
+	@$(release)/tests/cuda_race_tests --gtest_list_tests --gtest_filter='$(RACE_FILTER)' | grep -q '^  ' || \
+	    { echo "make race: RACE_FILTER: found '$(RACE_FILTER)', expected the name of a test" >&2; exit 1; }
 	@seq 0 $$(($(JOBS) - 1)) | GTEST_TOTAL_SHARDS=$(JOBS) xargs -P $(JOBS) -I{} \
 	    env GTEST_SHARD_INDEX={} $(release)/tests/cuda_race_tests --gtest_brief=1 --gtest_filter='$(RACE_FILTER)'
 
