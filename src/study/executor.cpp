@@ -30,21 +30,27 @@ Executor::Executor(int threads, JobSource source, BlankResult blank)
 void Executor::serve(std::atomic<int64_t>& answered) {
     for (;;) {
         Items items;
+        Turn turn{answered};
         {
             std::unique_lock lock(mutex_);
             items = take_items(lock);
             if (items.empty()) return;
             answered = requested_.load();
-            ++working_;
+            for (Turn* other : working_) other->alone = false;
+            turn.alone = working_.empty();
+            working_.push_back(&turn);
+            exclusive_ = std::exchange(next_alone_, false);
         }
-        run(items, answered);
+        run(items, turn);
         answered = idle;
         const std::lock_guard lock(mutex_);
-        --working_;
-        ++jobs_ended_;
-        work_arrived_.notify_all();  // for those that wait for memory
+        std::erase(working_, &turn);
+        exclusive_ = false;
+        work_arrived_.notify_all();  // for those that might not begin beside it
     }
 }
+
+bool Executor::may_begin() const { return !exclusive_ && (!next_alone_ || working_.empty()); }
 
 int64_t Executor::most_of(const std::string& key) const {
     const auto known = most_.find(key);
@@ -59,14 +65,14 @@ std::size_t Executor::of_front_key() const {
 /// The first variant that waits, with those of its key that may share a job; none when it is time to stop.
 Executor::Items Executor::take_items(std::unique_lock<std::mutex>& lock) {
     constexpr auto patience = std::chrono::milliseconds(200);  // for groups that are on their way
-    work_arrived_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    work_arrived_.wait(lock, [&] { return stopping_ || (!queue_.empty() && may_begin()); });
     for (std::size_t known = 0; source_.most > 1 && !stopping_ && !closed_ && !queue_.empty() && known != queue_.size();) {
         if (of_front_key() >= static_cast<std::size_t>(most_of(queue_.front().key))) break;
         known = queue_.size();
         work_arrived_.wait_for(lock, patience, [&] { return stopping_ || closed_ || queue_.size() > known; });
     }
     if (stopping_) return {};
-    if (queue_.empty()) return take_items(lock);  // another thread was faster
+    if (queue_.empty() || !may_begin()) return take_items(lock);  // another thread was faster
     const std::string key = queue_.front().key;
     const auto most = static_cast<std::size_t>(most_of(key));
     Items items;
@@ -241,19 +247,15 @@ void Executor::give_up(const Item& item, const std::string& reason) {
     store(item, result);
 }
 
-/// From their last snapshots: once another job has left its memory, or fewer at once.
-void Executor::out_of_memory(const Items& items, const std::string& reason, std::atomic<int64_t>& answered) {
+/// From their last snapshots: without another job beside them, or fewer at once.
+void Executor::out_of_memory(const Items& items, const std::string& reason, const Turn& turn) {
     const Items left = unfinished(items);
     if (left.empty()) return;
     {
-        std::unique_lock lock(mutex_);
-        if (working_ > 1) {
+        const std::lock_guard lock(mutex_);
+        if (!turn.alone) {  // also where the other has ended since: it held memory when this one wanted it
             queue_.insert(queue_.begin(), left.begin(), left.end());
-            answered = idle;
-            --working_;
-            // Not for a smaller number of working threads: one that ends a job may have the next before this thread looks.
-            work_arrived_.wait(lock, [&, seen = jobs_ended_] { return stopping_ || jobs_ended_ != seen; });
-            ++working_;
+            next_alone_ = true;
             return;
         }
     }
@@ -283,17 +285,17 @@ void Executor::device_failed(const Items& items, const std::string& reason) {
     put_back(again);
 }
 
-void Executor::run(const Items& items, std::atomic<int64_t>& answered) {
+void Executor::run(const Items& items, const Turn& turn) {
     const auto fail = [&] {
         const std::lock_guard lock(mutex_);
         if (!failure_) failure_ = std::current_exception();
     };
     try {
-        work_on(items, answered);
+        work_on(items, turn.answered);
     } catch (const backend::OutOfDeviceMemory& error) {
-        blank_ ? out_of_memory(items, error.what(), answered) : fail();
+        blank_ ? out_of_memory(items, error.what(), turn) : fail();
     } catch (const std::bad_alloc&) {
-        blank_ ? out_of_memory(items, "out of memory", answered) : fail();
+        blank_ ? out_of_memory(items, "out of memory", turn) : fail();
     } catch (const backend::DeviceError& error) {
         blank_ && (!source_.usable || source_.usable()) ? device_failed(items, error.what()) : fail();
     } catch (...) {

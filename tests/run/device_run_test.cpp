@@ -80,6 +80,7 @@ protected:
         return io::H5Reader(output / "study.h5").read<double>(dataset);
     }
     static void expect_same_study(const fs::path& a, const fs::path& b) {
+        SCOPED_TRACE(b.filename().string() + " beside " + a.filename().string());
         const io::H5Reader left(a / "study.h5"), right(b / "study.h5");
         ASSERT_EQ(left.datasets(), right.datasets());
         for (const std::string& name : left.datasets()) EXPECT_EQ(left.raw_bytes(name), right.raw_bytes(name)) << name;

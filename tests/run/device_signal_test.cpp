@@ -49,6 +49,7 @@ protected:
         return all;
     }
     static void expect_same(const fs::path& a, const fs::path& b) {
+        SCOPED_TRACE(b.filename().string() + " beside " + a.filename().string());
         const io::H5Reader left_study(a / "study.h5"), right_study(b / "study.h5");
         for (const char* group : {"/", "example"}) {
             ASSERT_EQ(left_study.datasets(group), right_study.datasets(group));

@@ -232,6 +232,38 @@ TEST_F(Scheduling, AVariantOutOfMemoryFailsAloneAndIsTriedAgain) {
     expect_all_results();
 }
 
+// Each of two jobs holds what the other wants. That the first has left its part when the second is looked at does not make the second too large.
+TEST_F(Scheduling, JobsThatAreInEachOthersWayAreWorkedOnOneByOne) {
+    struct ThirdJob : CountingJob {
+        ThirdJob(const CountingJob& job, std::atomic<bool>& alive) : CountingJob(job), alive_(alive) { alive_ = true; }
+        ~ThirdJob() override { alive_ = false; }
+        std::atomic<bool>& alive_;
+    };
+    const auto comm = start_comm();
+    std::atomic<int> calls{0}, beside_the_third{0};
+    std::atomic<bool> third_is_alive{false};
+    const auto factory = [&](int64_t variant) -> std::unique_ptr<Job> {
+        const int call = ++calls;
+        if (call <= 2) {
+            while (calls < 2) std::this_thread::yield();
+            if (call == 2) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+            throw std::bad_alloc();
+        }
+        const CountingJob job(variant, slices_, advances_);
+        if (call == 3) return std::make_unique<ThirdJob>(job, third_is_alive);
+        beside_the_third += third_is_alive ? 1 : 0;
+        return std::make_unique<CountingJob>(job);
+    };
+    SchedulerSettings settings{2, 60.0, Deadline(std::nullopt)};
+    settings.blank = [&](int64_t variant) { return CountingJob(variant, 1, advances_).result(); };
+    const auto warn = [&](const std::string& text) { warnings_.push_back(text); };
+    EXPECT_TRUE(run_groups(*comm, StudyFolder(root_), groups_, shape_, factory, settings, [](const Progress&) {}, warn));
+    EXPECT_EQ(warnings_, std::vector<std::string>{});
+    EXPECT_EQ(beside_the_third, 0);
+    EXPECT_EQ(calls, 14);
+    expect_all_results();
+}
+
 TEST_F(Scheduling, ProgressSurvivesItsFile) {
     const Progress progress{9, 3, 2, 1, 90, 31, 11, 12.5};
     write_progress(StudyFolder(root_), progress);

@@ -59,8 +59,8 @@ using BlankResult = std::function<VariantResult(int64_t variant)>;
 
 class Executor {
 public:
-    /// Variants that run out of memory wait until another thread's job has ended; with no other job beside them they are tried again in halves. One that does
-    /// so alone, or twice meets a device that fails, becomes `failed` with its blank result, and the others go on; without `blank` it ends the run, and
+    /// Variants that run out of memory beside other jobs are worked on again with none beside them; where that does not help, in halves. One that does
+    /// so all alone, or twice meets a device that fails, becomes `failed` with its blank result, and the others go on; without `blank` it ends the run, and
     /// so does a device that does not answer any more.
     Executor(int threads, JobSource source, BlankResult blank = nullptr);
     ~Executor();  ///< stops and joins
@@ -104,16 +104,21 @@ private:
         std::string key;
     };
     using Items = std::vector<Item>;
+    struct Turn {
+        std::atomic<int64_t>& answered;
+        bool alone = true;  ///< no other job was worked on at any time since it began
+    };
     void serve(std::atomic<int64_t>& answered);
     Items take_items(std::unique_lock<std::mutex>& lock);
     int64_t most_of(const std::string& key) const;
     std::size_t of_front_key() const;
-    void run(const Items& items, std::atomic<int64_t>& answered);
+    bool may_begin() const;
+    void run(const Items& items, const Turn& turn);
     void snapshot(const Items& items, const GroupJob& job, const std::vector<char>& stored);
     void work_on(const Items& items, std::atomic<int64_t>& answered);
     void store(const Item& item, const VariantResult& result);
     void give_up(const Item& item, const std::string& reason);
-    void out_of_memory(const Items& items, const std::string& reason, std::atomic<int64_t>& answered);
+    void out_of_memory(const Items& items, const std::string& reason, const Turn& turn);
     void device_failed(const Items& items, const std::string& reason);
     Items unfinished(const Items& items) const;
     void put_back(const Items& items);
@@ -126,8 +131,9 @@ private:
     std::deque<Item> queue_;
     std::map<std::string, int64_t, std::less<>> most_;  // by key, where memory allows fewer than the source says
     bool closed_ = false;
-    int working_ = 0;         // threads that have a job
-    int64_t jobs_ended_ = 0;  // since the start, for those that wait for memory
+    std::vector<Turn*> working_;  // of threads that have a job
+    bool next_alone_ = false;     // the next job begins once no other is worked on,
+    bool exclusive_ = false;      // and none begins beside it
     std::size_t thread_count_;
     std::vector<std::shared_ptr<Flight>> flights_;
     std::exception_ptr failure_;
