@@ -1,6 +1,6 @@
 // FORCE (performance.md section 5, F5): networks of one size trained side by side, and closed loops with frozen weights, 15 of every network as the study
 // tests its epochs. Unit: one step of all networks, or of all loops. FLOP: products with the tenth of M that is not zero, and updates at
-// every other step. Error, of training: the largest |z' - z'_host| over the first 100 steps, where chaos has not yet spread rounding.
+// every other step. Error: the largest |z' - z'_host| of the first network or its loops over the first 100 steps, where chaos has not yet spread rounding.
 
 #include <algorithm>
 #include <cmath>
@@ -52,9 +52,24 @@ public:
         loop->run(0, learn_every, std::span(target_).first(early), expected);
         train(early);
         double worst = 0;
-        for (std::size_t i = 0; i < expected.size(); ++i) {
-            worst = nan_max(worst, std::fabs(outputs_[0][i] - expected[i]));
+        for (std::size_t i = 0; i < expected.size(); ++i) worst = nan_max(worst, std::fabs(outputs_[0][i] - expected[i]));
+        return worst;
+    }
+    /// Of the loops of the first network: the host's steps from `start` against those `found`, one after another in columns.
+    double error_of_loops(const std::vector<backend::ForceState>& start, const Matrix<double>& found) const {
+        const auto host = cpu().frozen_loops({hidden_, 0}, learn::initial_rank1(options_, 1, 0), loops);
+        for (std::size_t l = 0; l < start.size(); ++l) {
+            backend::ForceLoop::State state = host->get(static_cast<int64_t>(l));
+            std::copy(start[l].x.begin(), start[l].x.end(), state.x.begin());
+            state.z = start[l].z;
+            std::copy(start[l].w_out.begin(), start[l].w_out.end(), state.w_out.begin());
+            host->set(static_cast<int64_t>(l), state);
         }
+        Matrix<double> expected(loops, early);
+        host->run(expected.view());
+        double worst = 0;
+        for (int64_t i = 0; i < loops; ++i)
+            for (int64_t step = 0; step < early; ++step) worst = nan_max(worst, std::fabs(found(i, step) - expected(i, step)));
         return worst;
     }
     /// Of the loops of a network.
@@ -96,6 +111,36 @@ GpuCase case_of(const GpuBench& bench, const std::string& name, int64_t hidden, 
     return made;
 }
 
+/// Seconds of one step of one loop of every network.
+double measure_loops(GpuBench& bench, Fleet& fleet, const std::string& name, int64_t hidden, int64_t networks) {
+    std::vector<backend::ForceGroup::Loops> parts;
+    for (int64_t n = 0; n < networks; ++n) parts.push_back({n, fleet.starts(n)});
+    const auto frozen = fleet.group().frozen(parts, longest);
+    std::vector<Matrix<double>> outputs;
+    for (int64_t n = 0; n < networks; ++n) outputs.emplace_back(loops, longest);
+    const auto run = [&](int64_t units) {
+        while (units > 0) {
+            const int64_t now = std::min(units, longest);
+            std::vector<backend::FrozenGroup::Work> work;
+            for (int64_t n = 0; n < networks; ++n) {
+                const auto whole = outputs[static_cast<std::size_t>(n)].view();
+                work.push_back({n, {whole.data, loops, now, whole.ld}});
+            }
+            frozen->run(work);
+            units -= now;
+        }
+    };
+    run(early);
+    GpuCase made = case_of(bench, name, hidden, networks, 0.0, static_cast<double>(networks * loops));
+    made.what.unit = "one step of 15 loops of all networks";
+    made.check.error = fleet.error_of_loops(parts.front().start, outputs.front());
+    made.most["error"] = 1e-6;
+    made.seconds = bench.time(run, 1.0);
+    const double step = spread(made.seconds).median / loops;
+    bench.row(std::move(made));
+    return step;
+}
+
 }  // namespace
 
 void add_gpu_force(GpuBench& bench, double until) {
@@ -116,30 +161,7 @@ void add_gpu_force(GpuBench& bench, double until) {
         made.seconds = bench.time([&](int64_t units) { fleet.train(units); }, 1.5);
         const double step = spread(made.seconds).median;
         bench.row(std::move(made));
-
-        std::vector<backend::ForceGroup::Loops> parts;
-        for (int64_t n = 0; n < networks; ++n) parts.push_back({n, fleet.starts(n)});
-        const auto frozen = fleet.group().frozen(parts, longest);
-        std::vector<Matrix<double>> outputs;
-        for (int64_t n = 0; n < networks; ++n) outputs.emplace_back(loops, longest);
-        const auto run = [&](int64_t units) {
-            while (units > 0) {
-                const int64_t now = std::min(units, longest);
-                std::vector<backend::FrozenGroup::Work> work;
-                for (int64_t n = 0; n < networks; ++n) {
-                    const auto whole = outputs[static_cast<std::size_t>(n)].view();
-                    work.push_back({n, {whole.data, loops, now, whole.ld}});
-                }
-                frozen->run(work);
-                units -= now;
-            }
-        };
-        run(1);
-        GpuCase rollouts = case_of(bench, tests, hidden, networks, 0.0, all * loops);
-        rollouts.what.unit = "one step of 15 loops of all networks";
-        rollouts.seconds = bench.time(run, 1.0);
-        const double loop_step = spread(rollouts.seconds).median / loops;
-        bench.row(std::move(rollouts));
+        const double loop_step = measure_loops(bench, fleet, tests, hidden, networks);
         bench.remember("FORCE " + rounded(1e6 * step / all, 3) + " us a step and network, loops " + rounded(1e6 * loop_step / all, 3) +
                        " us");
     });
