@@ -17,7 +17,8 @@ constexpr int64_t idle = std::numeric_limits<int64_t>::max();  // a thread witho
 }  // namespace
 
 Executor::Executor(int threads, JobSource source, BlankResult blank)
-    : source_(std::move(source)), blank_(std::move(blank)), thread_count_(static_cast<std::size_t>(threads)) {
+    : source_(std::move(source)), blank_(std::move(blank)), thread_count_(static_cast<std::size_t>(threads)), jobs_at_once_(thread_count_) {
+    working_.reserve(thread_count_);
     for (int i = 0; i < threads; ++i) answered_.emplace_back(idle);
     for (int i = 0; i < threads; ++i) {
         threads_.emplace_back([this, i] {
@@ -36,21 +37,21 @@ void Executor::serve(std::atomic<int64_t>& answered) {
             items = take_items(lock);
             if (items.empty()) return;
             answered = requested_.load();
-            for (Turn* other : working_) other->alone = false;
-            turn.alone = working_.empty();
             working_.push_back(&turn);
-            exclusive_ = std::exchange(next_alone_, false);
+            for (Turn* each : working_) each->jobs = std::max(each->jobs, working_.size());
         }
         run(items, turn);
         answered = idle;
         const std::lock_guard lock(mutex_);
         std::erase(working_, &turn);
-        exclusive_ = false;
+        fitted_ += turn.fitted ? 1 : 0;
+        if (jobs_at_once_ == 1 && turn.jobs == 1) jobs_at_once_ = thread_count_;  // it was that job, or those beside it then
+        else if (jobs_at_once_ < thread_count_ && fitted_ >= jobs_at_once_) ++jobs_at_once_, fitted_ = 0;
         work_arrived_.notify_all();  // for those that might not begin beside it
     }
 }
 
-bool Executor::may_begin() const { return !exclusive_ && (!next_alone_ || working_.empty()); }
+bool Executor::may_begin() const { return !queue_.empty() && working_.size() < jobs_at_once_; }
 
 int64_t Executor::most_of(const std::string& key) const {
     const auto known = most_.find(key);
@@ -65,14 +66,15 @@ std::size_t Executor::of_front_key() const {
 /// The first variant that waits, with those of its key that may share a job; none when it is time to stop.
 Executor::Items Executor::take_items(std::unique_lock<std::mutex>& lock) {
     constexpr auto patience = std::chrono::milliseconds(200);  // for groups that are on their way
-    work_arrived_.wait(lock, [&] { return stopping_ || (!queue_.empty() && may_begin()); });
-    for (std::size_t known = 0; source_.most > 1 && !stopping_ && !closed_ && !queue_.empty() && known != queue_.size();) {
-        if (of_front_key() >= static_cast<std::size_t>(most_of(queue_.front().key))) break;
-        known = queue_.size();
-        work_arrived_.wait_for(lock, patience, [&] { return stopping_ || closed_ || queue_.size() > known; });
-    }
-    if (stopping_) return {};
-    if (queue_.empty() || !may_begin()) return take_items(lock);  // another thread was faster
+    do {                                                       // again where another thread was faster
+        work_arrived_.wait(lock, [&] { return stopping_ || may_begin(); });
+        for (std::size_t known = 0; source_.most > 1 && !stopping_ && !closed_ && !queue_.empty() && known != queue_.size();) {
+            if (of_front_key() >= static_cast<std::size_t>(most_of(queue_.front().key))) break;
+            known = queue_.size();
+            work_arrived_.wait_for(lock, patience, [&] { return stopping_ || closed_ || queue_.size() > known; });
+        }
+        if (stopping_) return {};
+    } while (!may_begin());
     const std::string key = queue_.front().key;
     const auto most = static_cast<std::size_t>(most_of(key));
     Items items;
@@ -247,15 +249,17 @@ void Executor::give_up(const Item& item, const std::string& reason) {
     store(item, result);
 }
 
-/// From their last snapshots: without another job beside them, or fewer at once.
-void Executor::out_of_memory(const Items& items, const std::string& reason, const Turn& turn) {
+/// From their last snapshots: with fewer jobs beside them, or fewer in a job.
+void Executor::out_of_memory(const Items& items, const std::string& reason, Turn& turn) {
     const Items left = unfinished(items);
     if (left.empty()) return;
     {
         const std::lock_guard lock(mutex_);
-        if (!turn.alone) {  // also where the other has ended since: it held memory when this one wanted it
+        turn.fitted = false;
+        if (turn.jobs > 1) {  // also where the others have ended since: they held memory when this one wanted it
             queue_.insert(queue_.begin(), left.begin(), left.end());
-            next_alone_ = true;
+            jobs_at_once_ = std::min(jobs_at_once_, turn.jobs - 1);
+            fitted_ = 0;
             return;
         }
     }
@@ -285,21 +289,23 @@ void Executor::device_failed(const Items& items, const std::string& reason) {
     put_back(again);
 }
 
-void Executor::run(const Items& items, const Turn& turn) {
-    const auto fail = [&] {
+void Executor::run(const Items& items, Turn& turn) {
+    try {
+        try {
+            work_on(items, turn.answered);
+        } catch (const backend::OutOfDeviceMemory& error) {
+            if (!blank_) throw;
+            out_of_memory(items, error.what(), turn);
+        } catch (const std::bad_alloc&) {
+            if (!blank_) throw;
+            out_of_memory(items, "out of memory", turn);
+        } catch (const backend::DeviceError& error) {
+            if (!blank_ || (source_.usable && !source_.usable())) throw;
+            device_failed(items, error.what());
+        }
+    } catch (...) {  // also what comes of having no memory to say so
         const std::lock_guard lock(mutex_);
         if (!failure_) failure_ = std::current_exception();
-    };
-    try {
-        work_on(items, turn.answered);
-    } catch (const backend::OutOfDeviceMemory& error) {
-        blank_ ? out_of_memory(items, error.what(), turn) : fail();
-    } catch (const std::bad_alloc&) {
-        blank_ ? out_of_memory(items, "out of memory", turn) : fail();
-    } catch (const backend::DeviceError& error) {
-        blank_ && (!source_.usable || source_.usable()) ? device_failed(items, error.what()) : fail();
-    } catch (...) {
-        fail();
     }
     something_finished_.notify_all();
 }

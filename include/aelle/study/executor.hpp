@@ -59,9 +59,9 @@ using BlankResult = std::function<VariantResult(int64_t variant)>;
 
 class Executor {
 public:
-    /// Variants that run out of memory beside other jobs are worked on again with none beside them; where that does not help, in halves. One that does
-    /// so all alone, or twice meets a device that fails, becomes `failed` with its blank result, and the others go on; without `blank` it ends the run, and
-    /// so does a device that does not answer any more.
+    /// Variants that run out of memory beside other jobs are worked on again with fewer beside them; with none they are tried in halves. One that does
+    /// so all alone (in this process: others may share the memory), or twice meets a device that fails, becomes `failed` with its blank result, and the
+    /// others go on; without `blank` it ends the run, and so does a device that does not answer any more.
     Executor(int threads, JobSource source, BlankResult blank = nullptr);
     ~Executor();  ///< stops and joins
 
@@ -104,21 +104,23 @@ private:
         std::string key;
     };
     using Items = std::vector<Item>;
+    /// A thread's work on one job.
     struct Turn {
         std::atomic<int64_t>& answered;
-        bool alone = true;  ///< no other job was worked on at any time since it began
+        std::size_t jobs = 1;  ///< worked on at once, this one too: the most since it began
+        bool fitted = true;    ///< into memory
     };
     void serve(std::atomic<int64_t>& answered);
     Items take_items(std::unique_lock<std::mutex>& lock);
     int64_t most_of(const std::string& key) const;
     std::size_t of_front_key() const;
     bool may_begin() const;
-    void run(const Items& items, const Turn& turn);
+    void run(const Items& items, Turn& turn);
     void snapshot(const Items& items, const GroupJob& job, const std::vector<char>& stored);
     void work_on(const Items& items, std::atomic<int64_t>& answered);
     void store(const Item& item, const VariantResult& result);
     void give_up(const Item& item, const std::string& reason);
-    void out_of_memory(const Items& items, const std::string& reason, const Turn& turn);
+    void out_of_memory(const Items& items, const std::string& reason, Turn& turn);
     void device_failed(const Items& items, const std::string& reason);
     Items unfinished(const Items& items) const;
     void put_back(const Items& items);
@@ -132,9 +134,11 @@ private:
     std::map<std::string, int64_t, std::less<>> most_;  // by key, where memory allows fewer than the source says
     bool closed_ = false;
     std::vector<Turn*> working_;  // of threads that have a job
-    bool next_alone_ = false;     // the next job begins once no other is worked on,
-    bool exclusive_ = false;      // and none begins beside it
     std::size_t thread_count_;
+    // At most thread_count_. Fewer once that many were too many for the memory; one more whenever as many as that have fitted since, and all again after a
+    // job that was to be alone.
+    std::size_t jobs_at_once_;
+    std::size_t fitted_ = 0;  // jobs, since jobs_at_once_ changed
     std::vector<std::shared_ptr<Flight>> flights_;
     std::exception_ptr failure_;
     std::vector<std::string> failed_variants_;
