@@ -85,8 +85,8 @@ void Session::share(int64_t count, const std::string& what, const std::function<
     for (int t = 0; t < threads_; ++t) {
         workers.emplace_back([&] {
             backend::set_blas_threads(1);
+            ++running;  // as long as the thread may take an item
             for (std::size_t i = next++; i < mine.size() && !failed; i = next++) {
-                ++running;
                 try {
                     work(mine[i]);
                     ++done;
@@ -95,8 +95,8 @@ void Session::share(int64_t count, const std::string& what, const std::function<
                     if (!failure) failure = std::current_exception();
                     failed = true;
                 }
-                --running;
             }
+            --running;
         });
     }
     std::optional<Clock::time_point> stop_seen;

@@ -1,6 +1,8 @@
 #include "aelle/study/stop.hpp"
 
+#include <atomic>
 #include <csignal>
+#include <cstdint>
 #include <ctime>
 #include <unistd.h>
 
@@ -10,19 +12,18 @@ namespace aelle::study {
 namespace {
 
 volatile std::sig_atomic_t received = 0;
-timespec received_at{};
+std::atomic<int64_t> received_at{0};  // nanoseconds; 0: never
+static_assert(std::atomic<int64_t>::is_always_lock_free);  // as handlers, which may run in several threads at once, require
 
 // Launchers and `timeout` may send one request twice, to the process and to its group: within a second it counts once.
 extern "C" void on_stop(int signal) {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);  // allowed in signal handlers
-    if (received == 0) {
-        received = signal;
-        received_at = now;
-        return;
-    }
-    const double seconds = static_cast<double>(now.tv_sec - received_at.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec - received_at.tv_nsec);
-    if (seconds > 1.0) _exit(static_cast<int>(ExitStatus::interrupted));
+    constexpr int64_t second = 1'000'000'000;
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC, &time);  // allowed in signal handlers
+    const int64_t now = time.tv_sec * second + time.tv_nsec;
+    int64_t first = 0;
+    if (received_at.compare_exchange_strong(first, now)) received = signal;
+    else if (now - first > second) _exit(static_cast<int>(ExitStatus::interrupted));
 }
 
 void handle(int signal, void (*handler)(int)) {
