@@ -137,7 +137,7 @@ protected:
         for (std::size_t i = 0; i < job->size(); ++i) results.push_back(job->result(i));
         return results;
     }
-    /// All `slices` advances, saved and taken up by a job of its own.
+    /// All `slices` advances, saved and taken up by a job of its own. More advances after some that led nowhere: where a step takes long a slice has fewer.
     std::vector<VariantResult> interrupted(int slices) const {
         auto job = this->job();
         std::vector<double> progress(job->size(), 0.0);
@@ -148,8 +148,10 @@ protected:
                 return finished(std::move(job));
             }
             auto next = this->job();
+            bool further = false;
             for (std::size_t i = 0; i < job->size(); ++i) {
                 EXPECT_GE(job->progress(i), progress[i]);
+                further = further || job->progress(i) > progress[i];
                 progress[i] = job->progress(i);
                 ArchiveWriter archive;
                 job->save(i, archive);
@@ -159,6 +161,7 @@ protected:
                 EXPECT_TRUE(reader.empty());
             }
             job = std::move(next);
+            if (!further) ++slices;
         }
         ADD_FAILURE() << "it does not come to an end";
         return {};
