@@ -66,6 +66,7 @@ TEST_F(Files, AFolderWithoutPermissionCannotBeWrittenTo) {
     int status = 0;
     waitpid(child, &status, 0);
     std::filesystem::permissions(folder_, std::filesystem::perms::owner_all);
+    if (WEXITSTATUS(status) == 2) GTEST_SKIP() << "root may not become nobody here";
     EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 

@@ -1,4 +1,4 @@
-"""Plays the report's page in headless Chromium: browser_test.py PAGE VARIANTS EPOCHS. Ends with 0 when all is as it should be, 77 without a browser."""
+"""Plays the report's page in headless Chromium: browser_test.py PAGE VARIANTS EPOCHS. Ends with 0 when all is as it should be, 3 where the browser gave up, 77 without one."""
 
 import pathlib
 import sys
@@ -130,5 +130,8 @@ try:
 except AssertionError as failure:
     print("failed:", failure)
     sys.exit(1)
+except WebDriverException as failure:
+    print("failed:", failure)
+    sys.exit(3)
 finally:
     browser.quit()

@@ -170,7 +170,9 @@ TEST_F(CommandLine, OutputThatCannotBeCreatedIs73) {
 }
 
 TEST_F(CommandLine, AGpuThatIsNotThereIs65) {
+    setenv("CUDA_VISIBLE_DEVICES", "-1", 1);
     const Outcome outcome = aelle({"info", "--device", "cuda"});
+    unsetenv("CUDA_VISIBLE_DEVICES");
     EXPECT_EQ(outcome.status, 65);
     EXPECT_TRUE(contains(outcome.err, "CUDA") || contains(outcome.err, "cuda")) << outcome.err;
 }

@@ -120,7 +120,7 @@ TEST_F(DataStudy, GivesTheSameBytesForAnyRanksAndAfterKills) {
             fs::remove_all(output);
             continue;
         }
-        process.kill_session(SIGKILL);
+        process.kill_session();
         process.wait();
         ++kills;
     }

@@ -62,7 +62,7 @@ public:
     }
     ~Process() {
         if (!waited_) {
-            kill_session(SIGKILL);
+            kill_session();
             wait();
         }
     }
@@ -72,14 +72,20 @@ public:
     pid_t pid() const { return pid_; }
     void signal(int number) const { ::kill(pid_, number); }
 
-    /// To every process of the session: mpirun's ranks share it, not its process group.
-    void kill_session(int number) const {
-        for (const auto& entry : fs::directory_iterator("/proc")) {
-            const std::string name = entry.path().filename();
-            if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-            const auto member = static_cast<pid_t>(std::stol(name));
-            if (getsid(member) == pid_) ::kill(member, number);
-        }
+    /// Every process of the session, and until none is left but this one's child: mpirun's ranks share the session, not its process group.
+    void kill_session() const {
+        while (kill_others() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+
+    /// Until the program handles a signal, which would end it before.
+    void wait_for_handler(int number) {
+        const auto handles = [&] {
+            std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+            for (std::string line; std::getline(status, line);)
+                if (line.starts_with("SigCgt:")) return (std::stoull(line.substr(7), nullptr, 16) >> (number - 1) & 1) != 0;
+            return false;
+        };
+        while (running() && !handles()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
 
     bool running() {
@@ -102,6 +108,21 @@ public:
     }
 
 private:
+    /// Kills the child, and others of its session that have not ended yet, which it counts.
+    int kill_others() const {
+        int others = 0;
+        for (const auto& entry : fs::directory_iterator("/proc")) {
+            const std::string name = entry.path().filename();
+            if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+            const auto member = static_cast<pid_t>(std::stol(name));
+            if (getsid(member) != pid_) continue;
+            ::kill(member, SIGKILL);
+            const std::string stat = slurp(entry.path() / "stat");  // PID (NAME) STATE
+            const std::size_t state = stat.rfind(')') + 2;
+            others += member != pid_ && state < stat.size() && stat[state] != 'Z' && stat[state] != 'X' ? 1 : 0;
+        }
+        return others;
+    }
     static int& counter() {
         static int count = 0;
         return count;

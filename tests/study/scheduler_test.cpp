@@ -152,8 +152,8 @@ TEST_F(Scheduling, TrainsAgainWhatIsAnotherStudys) {
 }
 
 TEST_F(Scheduling, StartsAGroupAnewWhenItsCheckpointIsDamaged) {
-    slices_ = 60;
-    EXPECT_FALSE(run({1, 60.0, Deadline(0.1)}));
+    slices_ = 200;
+    EXPECT_FALSE(run({1, 60.0, Deadline(0.4)}));
     for (const auto& entry : fs::directory_iterator(root_ / "checkpoints")) fs::resize_file(entry.path(), fs::file_size(entry.path()) - 9);
     EXPECT_TRUE(run({1, 60.0, Deadline(std::nullopt)}));
     EXPECT_FALSE(warnings_.empty());
