@@ -45,8 +45,12 @@ void Executor::serve(std::atomic<int64_t>& answered) {
         const std::lock_guard lock(mutex_);
         std::erase(working_, &turn);
         fitted_ += turn.fitted ? 1 : 0;
-        if (jobs_at_once_ == 1 && turn.jobs == 1) jobs_at_once_ = thread_count_;  // it was that job, or those beside it then
-        else if (jobs_at_once_ < thread_count_ && fitted_ >= jobs_at_once_) ++jobs_at_once_, fitted_ = 0;
+        if (jobs_at_once_ == 1 && turn.jobs == 1) {
+            jobs_at_once_ = thread_count_;
+        } else if (jobs_at_once_ < thread_count_ && fitted_ >= jobs_at_once_) {
+            ++jobs_at_once_;
+            fitted_ = 0;
+        }
         work_arrived_.notify_all();  // for those that might not begin beside it
     }
 }
@@ -66,7 +70,7 @@ std::size_t Executor::of_front_key() const {
 /// The first variant that waits, with those of its key that may share a job; none when it is time to stop.
 Executor::Items Executor::take_items(std::unique_lock<std::mutex>& lock) {
     constexpr auto patience = std::chrono::milliseconds(200);  // for groups that are on their way
-    do {                                                       // again where another thread was faster
+    do {
         work_arrived_.wait(lock, [&] { return stopping_ || may_begin(); });
         for (std::size_t known = 0; source_.most > 1 && !stopping_ && !closed_ && !queue_.empty() && known != queue_.size();) {
             if (of_front_key() >= static_cast<std::size_t>(most_of(queue_.front().key))) break;
@@ -74,7 +78,7 @@ Executor::Items Executor::take_items(std::unique_lock<std::mutex>& lock) {
             work_arrived_.wait_for(lock, patience, [&] { return stopping_ || closed_ || queue_.size() > known; });
         }
         if (stopping_) return {};
-    } while (!may_begin());
+    } while (!may_begin());  // again where another thread was faster
     const std::string key = queue_.front().key;
     const auto most = static_cast<std::size_t>(most_of(key));
     Items items;
