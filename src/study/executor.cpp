@@ -257,25 +257,23 @@ void Executor::give_up(const Item& item, const std::string& reason) {
 void Executor::out_of_memory(const Items& items, const std::string& reason, Turn& turn) {
     const Items left = unfinished(items);
     if (left.empty()) return;
+    bool again = true;
     {
         const std::lock_guard lock(mutex_);
         turn.fitted = false;
         if (turn.jobs > 1) {  // also where the others have ended since: they held memory when this one wanted it
-            queue_.insert(queue_.begin(), left.begin(), left.end());
             jobs_at_once_ = std::min(jobs_at_once_, turn.jobs - 1);
             fitted_ = 0;
-            return;
+        } else if (items.size() > 1) {
+            const auto fewer = static_cast<int64_t>(items.size() / 2);
+            most_[items.front().key] = fewer;
+            failed_variants_.push_back(items.front().key + ": " + reason + "; " + std::to_string(fewer) + " variants at once instead of " +
+                                       std::to_string(items.size()));
+        } else {
+            again = false;
         }
     }
-    if (items.size() == 1) return give_up(left.front(), reason);
-    const auto fewer = static_cast<int64_t>(items.size() / 2);
-    {
-        const std::lock_guard lock(mutex_);
-        most_[items.front().key] = fewer;
-        failed_variants_.push_back(items.front().key + ": " + reason + "; " + std::to_string(fewer) + " variants at once instead of " +
-                                   std::to_string(items.size()));
-    }
-    put_back(left);
+    again ? put_back(left) : give_up(left.front(), reason);
 }
 
 void Executor::device_failed(const Items& items, const std::string& reason) {
