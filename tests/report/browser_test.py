@@ -5,7 +5,7 @@ import sys
 
 try:
     from selenium import webdriver
-    from selenium.common.exceptions import WebDriverException
+    from selenium.common.exceptions import InvalidSessionIdException, WebDriverException
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
@@ -132,6 +132,7 @@ except AssertionError as failure:
     sys.exit(1)
 except WebDriverException as failure:
     print("failed:", failure)
-    sys.exit(3)
+    # Its subclasses speak of the page, but for the one that there is no browser any more.
+    sys.exit(3 if type(failure) in (WebDriverException, InvalidSessionIdException) else 1)
 finally:
     browser.quit()
