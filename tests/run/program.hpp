@@ -162,6 +162,19 @@ protected:
         return Process(words, scratch_).wait();
     }
 
+    /// Runs a command again and again, each time stopped by its time limit, until it ends; how often. The limit grows from `seconds`: on a busy machine
+    /// a run may get nowhere in so little time.
+    int runs_until_done(std::vector<std::string> words, double seconds) const {
+        words.insert(words.end(), {"--time-limit", ""});
+        int status = 75, runs = 0;
+        for (; status == 75 && runs < 40; ++runs, seconds *= 1.15) {
+            words.back() = std::to_string(seconds);
+            status = aelle(words).status;
+        }
+        EXPECT_EQ(status, 0);
+        return runs;
+    }
+
     /// Which of these modules python3 lacks, in words; empty when it has all.
     std::string absent_from_python(const std::vector<std::string>& modules) const {
         std::vector<std::string> words{"python3", "-c", "import importlib.util, sys; print(*[m for m in sys.argv[1:] if importlib.util.find_spec(m) is None])"};

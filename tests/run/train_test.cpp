@@ -219,6 +219,7 @@ TEST_F(Train, StopsOnSignalAndTimeLimitWith75) {
     process.signal(SIGUSR1);
     const Outcome outcome = process.wait();
     EXPECT_EQ(outcome.status, 75) << outcome.err;
+    EXPECT_LT(outcome.seconds, 8.0);
     EXPECT_FALSE(fs::exists(scratch_ / "out.h5"));
 }
 
